@@ -1,0 +1,225 @@
+//! The contract between a protocol and the world.
+//!
+//! A protocol is a [`Machine`]: a value that is told what happened and says what it wants done. It
+//! touches no socket, file, clock or thread, so it can be driven by a test in virtual time, with every
+//! split of the byte stream, and by [`crate::core::event_loop`] with real sockets. The steps, which only
+//! the driver can break:
+//!
+//! 1. The driver hands over one [`Event`] at a time with [`Machine::handle`], each with the time. Times
+//!    never go back.
+//! 2. After a batch of events it calls [`Machine::next_transmit`] until that says `None`. For each
+//!    connection named it asks [`Machine::pending`], writes what it can in one gathering call, and reports
+//!    the number of bytes with [`Machine::sent`]. When the transport takes no more it calls
+//!    [`Machine::blocked`] and comes back with [`Event::Writable`] when there is room again.
+//! 3. It then carries out [`Machine::effect`]s until there are none. A connection is gone for the machine
+//!    when the driver reports [`Event::Closed`]: every [`Event::Opened`] has exactly one, with one
+//!    exception: [`Effect::Abort`] and [`Effect::Finish`] are the machine's own farewell, after which
+//!    nothing more is said of that connection.
+//! 4. It reads from a connection only while [`Machine::appetite`] is above zero, and never more than that
+//!    number of bytes at once. That is the back-pressure: a machine that wants no input says zero.
+//! 5. It sleeps until input, room for output, or [`Machine::next_deadline`], and reports that the deadline
+//!    has come with [`Event::Deadline`]. There is no tick.
+
+use std::fmt;
+use std::io::IoSlice;
+use std::time::Duration;
+
+use crate::core::address::PeerAddr;
+
+/// A moment, as two readings the driver took together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Monotonic time since the driver started. Deadlines are counted on it.
+    pub since_start: Duration,
+    /// Wall clock: microseconds since 1970-01-01T00:00:00Z. It may jump; it only labels what is shown
+    /// and stored.
+    pub unix_micros: i64,
+}
+
+/// Names a connection for as long as it lives. A number is used again only with another generation, so
+/// a stale id never means somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    /// The slot: small and dense, fit for indexing a table.
+    pub slot: u32,
+    /// How often the slot had been used before.
+    pub generation: u32,
+}
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.generation)
+    }
+}
+
+/// Which of the program's listening sockets, or which dial, a connection came from. The number is given
+/// by whoever set up the driver and means something only to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin(pub u32);
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The transport failed: reset, timed out by keepalive, broken pipe.
+    Failed(std::io::ErrorKind),
+    /// [`Effect::Close`] was carried out: all output went out and the connection was closed.
+    Drained,
+}
+
+/// A request that the process should end or reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT, or Ctrl-C on a Windows console.
+    Interrupt,
+    /// SIGTERM, or a closed console, logoff or shutdown on Windows.
+    Terminate,
+    /// SIGHUP.
+    HangUp,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event<'a, N> {
+    /// A connection is there: accepted, or dialled.
+    Opened {
+        /// Its name from now on.
+        conn: ConnId,
+        /// Where it came from.
+        origin: Origin,
+        /// The address at the other end.
+        peer: &'a PeerAddr,
+    },
+    /// Bytes arrived, at most as many as the appetite allowed, at least one.
+    Received {
+        /// From whom.
+        conn: ConnId,
+        /// The bytes. The machine keeps what it cannot use yet.
+        bytes: &'a [u8],
+    },
+    /// The peer has finished sending (FIN). Output is still possible.
+    EndOfInput {
+        /// Who.
+        conn: ConnId,
+    },
+    /// There is room for output again after [`Machine::blocked`].
+    Writable {
+        /// Where.
+        conn: ConnId,
+    },
+    /// The connection is no more.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        ending: Ending,
+    },
+    /// [`Machine::next_deadline`] has come.
+    Deadline,
+    /// The process was asked to end or to reload.
+    Signal(Signal),
+    /// The listeners could not accept for want of file descriptors and pause; or they go on.
+    AcceptPaused(bool),
+    /// Word from outside the protocol: typed lines, a disk thread's report.
+    Note(N),
+}
+
+/// What the machine wants done, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect<A> {
+    /// Write out what is pending, then close both directions, then report [`Event::Closed`].
+    /// Nothing more is read. A peer that stops reading is the machine's to bound, with [`Effect::Abort`].
+    Close(ConnId),
+    /// Write out what is pending, then close our direction (FIN) and go on reading: half-close.
+    Finish(ConnId),
+    /// Close at once and drop what is pending. No [`Event::Closed`] follows.
+    Abort(ConnId),
+    /// Accept no more, on any listener, and close them.
+    StopListening,
+    /// Leave the loop.
+    Exit,
+    /// Something only the program around the driver knows how to do.
+    Act(A),
+}
+
+/// How many slices one gathering write takes at the most. A member's outbox is one slice in the common
+/// case and three around a line of its own; more would need a wider array on the stack of every write.
+pub const MAX_SLICES: usize = 16;
+
+/// The slices that are to be written next, in order.
+pub struct Pending<'a> {
+    slices: [IoSlice<'a>; MAX_SLICES],
+    len: usize,
+}
+
+impl<'a> Pending<'a> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            slices: [IoSlice::new(&[]); MAX_SLICES],
+            len: 0,
+        }
+    }
+
+    /// Appends `bytes` if they are not empty. Says whether another slice would still fit.
+    pub fn push(&mut self, bytes: &'a [u8]) -> bool {
+        if !bytes.is_empty() && self.len < MAX_SLICES {
+            self.slices[self.len] = IoSlice::new(bytes);
+            self.len += 1;
+        }
+        self.len < MAX_SLICES
+    }
+
+    /// What was pushed.
+    pub fn slices(&self) -> &[IoSlice<'a>] {
+        &self.slices[..self.len]
+    }
+
+    /// The sum of the lengths.
+    pub fn byte_len(&self) -> usize {
+        self.slices().iter().map(|slice| slice.len()).sum()
+    }
+}
+
+impl Default for Pending<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A protocol without I/O. The module documentation has the order of the calls.
+pub trait Machine {
+    /// What the program around the driver may report to it.
+    type Note;
+    /// What it may ask of the program around the driver.
+    type Action;
+
+    /// Takes in one event.
+    fn handle(&mut self, now: Now, event: Event<'_, Self::Note>);
+
+    /// How many bytes it will take from `conn` in one [`Event::Received`]; 0 stops the reading.
+    fn appetite(&self, conn: ConnId) -> usize;
+
+    /// Whether [`Event::Note`]s are wanted now; while not, whoever posts them waits.
+    fn wants_notes(&self) -> bool {
+        true
+    }
+
+    /// The next connection that has something to send which was not offered since the last time it was
+    /// named. `None` when all have been named.
+    fn next_transmit(&mut self, now: Now) -> Option<ConnId>;
+
+    /// What `conn` would send now, as slices that the driver writes in one call. Empty when nothing is.
+    fn pending(&self, conn: ConnId) -> Pending<'_>;
+
+    /// `bytes` of what [`Machine::pending`] offered are on their way.
+    fn sent(&mut self, now: Now, conn: ConnId, bytes: usize);
+
+    /// The transport takes no more; [`Event::Writable`] will follow.
+    fn blocked(&mut self, now: Now, conn: ConnId);
+
+    /// The next effect, in order.
+    fn effect(&mut self) -> Option<Effect<Self::Action>>;
+
+    /// When to be called with [`Event::Deadline`], on the scale of [`Now::since_start`].
+    fn next_deadline(&self) -> Option<Duration>;
+}

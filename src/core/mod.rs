@@ -1,0 +1,14 @@
+//! What all subcommands share. It knows none of them.
+
+pub mod address;
+pub mod dial;
+pub mod event_loop;
+pub mod limits;
+pub mod machine;
+pub mod resolve;
+pub mod sanitise;
+pub mod signal;
+pub mod socket;
+pub mod timers;
+pub mod timestamp;
+pub mod transport;
