@@ -13,6 +13,11 @@ pub enum PeerAddr {
 }
 
 impl PeerAddr {
+    /// An address as the kernel gives it.
+    pub fn from_socket_addr(address: SocketAddr) -> Self {
+        PeerAddr::Inet(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+
     /// The IP address, for limits and rules per address.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {

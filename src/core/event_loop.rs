@@ -1,1 +1,501 @@
-//! (being written)
+//! The driver: it moves bytes between sockets and a [`Machine`] and knows no protocol.
+//!
+//! One thread, one [`mio::Poll`], every socket registered once and edge-triggered. A turn of the loop:
+//!
+//! 1. sleep until something is ready, a deadline comes, or at once if work was left over;
+//! 2. note what became ready; take what was posted from other threads; accept;
+//! 3. read **every** ready connection, once, up to the machine's appetite and a fixed budget; who has more
+//!    stays on the ready list and takes its place in the next turn, so that none starves;
+//! 4. only then write, each connection at most once unless its outbox is longer than one call takes. Reading all before writing any is
+//!    what lets a hundred lines that arrived together leave in one call to each member;
+//! 5. carry out what the machine asked for.
+//!
+//! An edge-triggered readiness is spent only by seeing it spent: `WouldBlock`, or, where the manual page
+//! promises that it means the same, a short read ([`SHORT_READ_IS_DRAINED`]).
+
+mod accept;
+mod connection;
+mod inbox;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::{Events, Poll, Token};
+
+use self::accept::Listeners;
+use self::connection::{Connections, Read};
+use self::inbox::{Inbox, Posted};
+use crate::core::address::PeerAddr;
+use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Origin};
+use crate::core::timers::Timers;
+use crate::core::transport::Transport;
+use crate::error::{Error, Kind, Result};
+
+pub use self::accept::ListenerSocket;
+pub use self::inbox::{Gone, Handle};
+
+/// How much is read from one connection in one turn. Large enough that a flood is taken in few calls,
+/// small enough that a turn over a thousand ready connections stays in the milliseconds.
+const READ_BUDGET: usize = 64 * 1024;
+
+/// How many gathering writes one connection gets in a turn.
+const WRITE_BUDGET: usize = 8;
+
+/// How many events one call of the poll takes in.
+const EVENTS: usize = 1024;
+
+/// How many notes from other threads one turn takes in.
+const NOTE_BUDGET: usize = 256;
+
+/// How long a connection that we closed may still be read (and its data thrown away) so that the last words
+/// reach the peer: closing a socket with unread input makes the kernel send RST, which destroys what the
+/// peer has not read yet (RFC 9293 section 3.6.1, RFC 1122 section 4.2.2.13).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How much input is thrown away in that time.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// epoll(7), question 9: for a stream, a read that returns less than was asked for has drained the socket,
+/// and the next arrival raises a new edge. Not promised by mio for its other systems.
+const SHORT_READ_IS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+const WAKER: Token = Token(usize::MAX);
+/// Tokens from here on are listeners; below are connections' slots.
+const FIRST_LISTENER: usize = usize::MAX / 2;
+
+/// The driver's own deadlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    ResumeAccept,
+    LingerOver(ConnId),
+}
+
+/// Runs a machine.
+pub struct EventLoop<M: Machine> {
+    machine: M,
+    poll: Poll,
+    started: Instant,
+    listeners: Listeners,
+    connections: Connections,
+    /// Connections with unread input that the machine wants, in the order of their turns.
+    ready: VecDeque<ConnId>,
+    /// Connections with unread input that the machine does not want now.
+    parked: Vec<ConnId>,
+    /// Connections whose outbox was longer than a turn's budget.
+    unwritten: VecDeque<ConnId>,
+    alarms: Timers<Alarm>,
+    inbox: Inbox<M::Note>,
+    read_buffer: Vec<u8>,
+    exiting: bool,
+}
+
+impl<M: Machine> EventLoop<M> {
+    /// A loop around `machine` without any connection yet.
+    pub fn new(machine: M) -> Result<Self> {
+        let start = || -> io::Result<_> {
+            let poll = Poll::new()?;
+            let inbox = Inbox::new(mio::Waker::new(poll.registry(), WAKER)?);
+            Ok((poll, inbox))
+        };
+        let (poll, inbox) = start().map_err(|error| {
+            Error::new(Kind::Other, "cannot set up waiting for sockets").because(error)
+        })?;
+        Ok(Self {
+            machine,
+            poll,
+            started: Instant::now(),
+            listeners: Listeners::default(),
+            connections: Connections::default(),
+            ready: VecDeque::new(),
+            parked: Vec::new(),
+            unwritten: VecDeque::new(),
+            alarms: Timers::new(),
+            inbox,
+            read_buffer: vec![0; READ_BUDGET],
+            exiting: false,
+        })
+    }
+
+    /// A handle by which other threads reach the machine.
+    pub fn handle(&self) -> Handle<M::Note> {
+        self.inbox.handle()
+    }
+
+    /// The machine.
+    pub fn machine(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// Accepts from `listener` from the next turn on; its connections are [`Event::Opened`] with `origin`.
+    pub fn listen(&mut self, listener: ListenerSocket, origin: Origin) -> Result<()> {
+        let token = Token(FIRST_LISTENER + self.listeners.len());
+        self.listeners
+            .add(self.poll.registry(), token, listener, origin)
+            .map_err(|error| Error::new(Kind::Other, "cannot watch a listener").because(error))
+    }
+
+    /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the
+    /// driver's; it must not block.
+    pub fn run(&mut self, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        // What the machine wanted before anything happened: a first dial, for instance.
+        self.settle(self.now(), act);
+        while !self.exiting {
+            match self.poll.poll(&mut events, self.patience()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(Error::new(Kind::Other, "cannot wait for sockets").because(error));
+                }
+            }
+            let now = self.now();
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    Token(token) if token >= FIRST_LISTENER => {
+                        self.listeners.mark_ready(token - FIRST_LISTENER);
+                    }
+                    Token(slot) => self.note_readiness(now, slot, event),
+                }
+            }
+            self.take_posted(now);
+            self.ring_alarms(now);
+            self.accept(now);
+            if self
+                .machine
+                .next_deadline()
+                .is_some_and(|at| at <= now.since_start)
+            {
+                self.machine.handle(now, Event::Deadline);
+            }
+            self.read_all(now);
+            self.settle(now, act);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| {
+                i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+            });
+        Now {
+            since_start: self.started.elapsed(),
+            unix_micros: wall,
+        }
+    }
+
+    /// How long to sleep: not at all with work at hand, else until the next deadline of anyone.
+    fn patience(&self) -> Option<Duration> {
+        let work_left = !self.ready.is_empty()
+            || !self.unwritten.is_empty()
+            || self.listeners.has_work()
+            || (self.inbox.has_left_over() && self.machine.wants_notes());
+        if work_left {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.machine.next_deadline(), self.alarms.next()]
+            .into_iter()
+            .flatten()
+            .min()?;
+        let wait = next.saturating_sub(self.started.elapsed());
+        // The system counts in milliseconds and rounds down; waking too early would spin.
+        Some(wait + Duration::from_millis(u64::from(!wait.is_zero())))
+    }
+
+    fn note_readiness(&mut self, now: Now, slot: usize, event: &mio::event::Event) {
+        let Some(connection) = self.connections.at(slot) else {
+            return;
+        };
+        let conn = connection.id;
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            connection.state.readable = true;
+            connection.state.hung_up |= event.is_read_closed() || event.is_error();
+            if !connection.state.queued {
+                connection.state.queued = true;
+                self.ready.push_back(conn);
+            }
+        }
+        if event.is_writable() && connection.state.blocked {
+            connection.state.blocked = false;
+            if connection.state.tells_machine() {
+                self.machine.handle(now, Event::Writable { conn });
+            }
+        }
+    }
+
+    fn take_posted(&mut self, now: Now) {
+        while let Some(posted) = self.inbox.take_control() {
+            match posted {
+                Posted::Signal(signal) => self.machine.handle(now, Event::Signal(signal)),
+                Posted::Adopt(transport, peer, origin) => {
+                    self.open(now, transport, &peer, origin);
+                }
+            }
+        }
+        for _ in 0..NOTE_BUDGET {
+            if !self.machine.wants_notes() {
+                break;
+            }
+            let Some(note) = self.inbox.take_note() else {
+                break;
+            };
+            self.machine.handle(now, Event::Note(note));
+        }
+    }
+
+    fn ring_alarms(&mut self, now: Now) {
+        while let Some(alarm) = self.alarms.pop_due(now.since_start) {
+            match alarm {
+                Alarm::ResumeAccept => {
+                    if self.listeners.resume() {
+                        self.machine.handle(now, Event::AcceptPaused(false));
+                    }
+                }
+                Alarm::LingerOver(conn) => self.drop_drained(now, conn),
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        let mut budget = accept::BUDGET;
+        while budget > 0 {
+            match self.listeners.accept() {
+                accept::Accepted::Connection(transport, peer, origin) => {
+                    budget -= 1;
+                    self.open(now, transport, &peer, origin);
+                }
+                accept::Accepted::Exhausted => {
+                    self.alarms
+                        .set(now.since_start + accept::PAUSE, Alarm::ResumeAccept);
+                    self.machine.handle(now, Event::AcceptPaused(true));
+                    return;
+                }
+                accept::Accepted::None => return,
+            }
+        }
+    }
+
+    fn open(&mut self, now: Now, mut transport: Transport, peer: &PeerAddr, origin: Origin) {
+        let slot = self.connections.vacant();
+        if transport
+            .register(self.poll.registry(), Token(slot))
+            .is_err()
+        {
+            // Out of kernel memory for one more: this connection alone is the loser.
+            return;
+        }
+        let conn = self.connections.insert(transport);
+        self.machine
+            .handle(now, Event::Opened { conn, origin, peer });
+    }
+
+    fn read_all(&mut self, now: Now) {
+        // Those whose input was not wanted get their turn again once it is.
+        let mut parked = std::mem::take(&mut self.parked);
+        parked.retain(|&conn| {
+            let Some(connection) = self.connections.get(conn) else {
+                return false;
+            };
+            let wanted = connection.state.reads(self.machine.appetite(conn));
+            if wanted {
+                self.ready.push_back(conn);
+            }
+            !wanted
+        });
+        self.parked = parked;
+
+        for _ in 0..self.ready.len() {
+            let Some(conn) = self.ready.pop_front() else {
+                break;
+            };
+            self.read_one(now, conn);
+        }
+    }
+
+    fn read_one(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        let appetite = if connection.state.tells_machine() {
+            self.machine.appetite(conn)
+        } else {
+            READ_BUDGET
+        };
+        if !connection.state.reads(appetite) {
+            if connection.state.readable && connection.state.input_open() {
+                self.parked.push(conn);
+            } else {
+                connection.state.queued = false;
+            }
+            return;
+        }
+        let limit = appetite.min(READ_BUDGET);
+        match connection.read(&mut self.read_buffer[..limit]) {
+            Read::Bytes(count) => {
+                if connection.state.tells_machine() {
+                    let bytes = &self.read_buffer[..count];
+                    self.machine.handle(now, Event::Received { conn, bytes });
+                } else if connection.state.discard(count, LINGER_BYTES) {
+                    self.drop_drained(now, conn);
+                    return;
+                }
+                self.requeue(conn);
+            }
+            Read::End if connection.state.lingering() => self.drop_drained(now, conn),
+            Read::End => {
+                connection.state.queued = false;
+                if connection.state.tells_machine() {
+                    self.machine.handle(now, Event::EndOfInput { conn });
+                }
+            }
+            Read::Nothing => connection.state.queued = false,
+            Read::Failed(_) if connection.state.lingering() => self.drop_drained(now, conn),
+            Read::Failed(kind) => self.fail(now, conn, kind),
+        }
+    }
+
+    /// Gives a connection that may have more input another place on the ready list.
+    fn requeue(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.get(conn) {
+            if connection.state.readable {
+                self.ready.push_back(conn);
+            } else {
+                connection.state.queued = false;
+            }
+        }
+    }
+
+    /// Writes and carries out until the machine wants nothing more.
+    fn settle(&mut self, now: Now, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) {
+        for _ in 0..self.unwritten.len() {
+            if let Some(conn) = self.unwritten.pop_front() {
+                self.write(now, conn);
+            }
+        }
+        loop {
+            while let Some(conn) = self.machine.next_transmit(now) {
+                self.write(now, conn);
+            }
+            let Some(effect) = self.machine.effect() else {
+                return;
+            };
+            match effect {
+                Effect::Close(conn) => self.farewell(now, conn, true),
+                Effect::Finish(conn) => self.farewell(now, conn, false),
+                Effect::Abort(conn) => {
+                    self.drop_connection(conn);
+                }
+                Effect::StopListening => self.listeners.close(self.poll.registry()),
+                Effect::Exit => self.exiting = true,
+                Effect::Act(action) => {
+                    let handle = self.inbox.handle();
+                    act(action, &handle);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, now: Now, conn: ConnId) {
+        for _ in 0..WRITE_BUDGET {
+            let Some(connection) = self.connections.get(conn) else {
+                return;
+            };
+            if connection.state.blocked || connection.state.lingering() {
+                return;
+            }
+            let pending = self.machine.pending(conn);
+            let total = pending.byte_len();
+            if total == 0 {
+                self.after_last_write(now, conn);
+                return;
+            }
+            match connection.transport.write(pending.slices()) {
+                Ok(count) => {
+                    let more = count < total || !pending.is_all();
+                    self.machine.sent(now, conn, count);
+                    if !more {
+                        self.after_last_write(now, conn);
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connection.state.blocked = true;
+                    self.machine.blocked(now, conn);
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.fail(now, conn, error.kind());
+                    return;
+                }
+            }
+        }
+        self.unwritten.push_back(conn);
+    }
+
+    /// Begins the end of a connection: what is pending goes out first.
+    fn farewell(&mut self, now: Now, conn: ConnId, both: bool) {
+        if let Some(connection) = self.connections.get(conn) {
+            connection.state.say_farewell(both);
+            self.write(now, conn);
+        }
+    }
+
+    /// The outbox is empty. If a farewell was waiting for that, it goes on.
+    fn after_last_write(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        if !connection.state.takes_leave() {
+            return;
+        }
+        let gone = connection.transport.finish().is_err();
+        if !connection.state.lingering() {
+            return;
+        }
+        if gone || connection.state.ended {
+            self.drop_drained(now, conn);
+        } else {
+            connection.state.readable = true;
+            if !connection.state.queued {
+                connection.state.queued = true;
+                self.ready.push_back(conn);
+            }
+            self.alarms
+                .set(now.since_start + LINGER, Alarm::LingerOver(conn));
+        }
+    }
+
+    fn fail(&mut self, now: Now, conn: ConnId, kind: io::ErrorKind) {
+        if self.drop_connection(conn) {
+            let ending = Ending::Failed(kind);
+            self.machine.handle(now, Event::Closed { conn, ending });
+        }
+    }
+
+    fn drop_drained(&mut self, now: Now, conn: ConnId) {
+        if self.drop_connection(conn) {
+            let ending = Ending::Drained;
+            self.machine.handle(now, Event::Closed { conn, ending });
+        }
+    }
+
+    /// Whether it was still there.
+    fn drop_connection(&mut self, conn: ConnId) -> bool {
+        let Some(mut transport) = self.connections.remove(conn) else {
+            return false;
+        };
+        // Closing the descriptor ends the watching on every system but a mio that counts.
+        let _ = transport.deregister(self.poll.registry());
+        drop(transport);
+        // A descriptor is free again: an accept that waits for one need not wait for its alarm.
+        self.listeners.descriptor_freed();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

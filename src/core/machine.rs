@@ -174,6 +174,11 @@ impl<'a> Pending<'a> {
         &self.slices[..self.len]
     }
 
+    /// Whether there was room for every slice, so that a complete write leaves nothing behind.
+    pub fn is_all(&self) -> bool {
+        self.len < MAX_SLICES
+    }
+
     /// The sum of the lengths.
     pub fn byte_len(&self) -> usize {
         self.slices().iter().map(|slice| slice.len()).sum()

@@ -11,11 +11,13 @@ use serde::ser::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From microseconds since the epoch, clamped to the years -9999 to 9999.
+    /// 0000-01-01T00:00:00Z and 9999-12-30T22:00:00Z: RFC 3339 section 1 knows years of four digits.
+    const YEAR_0: i64 = -62_167_219_200_000_000;
+    const YEAR_9999: i64 = 253_402_207_200_000_000;
+
+    /// From microseconds since the epoch, clamped to the years 0 to 9999.
     pub fn from_unix_micros(micros: i64) -> Self {
-        let low = jiff::Timestamp::MIN.as_microsecond();
-        let high = jiff::Timestamp::MAX.as_microsecond();
-        Self(micros.clamp(low, high))
+        Self(micros.clamp(Self::YEAR_0, Self::YEAR_9999))
     }
 
     /// Microseconds since the epoch.

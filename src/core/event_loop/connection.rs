@@ -1,0 +1,262 @@
+//! The driver's own knowledge of a connection: what the kernel said and where its end stands.
+
+use std::io;
+
+use slab::Slab;
+
+use crate::core::machine::ConnId;
+use crate::core::transport::Transport;
+
+/// How far the end of a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Farewell {
+    /// Not begun.
+    #[default]
+    None,
+    /// Our direction closes when the outbox is empty.
+    FinishWanted,
+    /// Our direction is closed, the other is read on.
+    Finished,
+    /// Both directions close when the outbox is empty.
+    CloseWanted,
+    /// Our direction is closed; input is thrown away until the peer closes too or a moment has passed.
+    Lingering,
+}
+
+/// What decides whether a connection is read. Kept apart from the socket so that a test can try
+/// every combination.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// The kernel said that there is input, and nothing has shown since that it is used up.
+    pub(super) readable: bool,
+    /// The kernel said that the peer's end is (half) closed: input ends only with a read of 0.
+    pub(super) hung_up: bool,
+    /// The peer's data has ended.
+    pub(super) ended: bool,
+    /// The last write found no room, and no room was announced since.
+    pub(super) blocked: bool,
+    /// On the ready list or parked.
+    pub(super) queued: bool,
+    /// Bytes thrown away while lingering.
+    discarded: usize,
+    farewell: Farewell,
+}
+
+impl State {
+    /// Whether to read now, given how much the machine wants: the interest, as a function of the state.
+    pub(super) fn reads(&self, appetite: usize) -> bool {
+        let wanted = match self.farewell {
+            Farewell::None | Farewell::FinishWanted | Farewell::Finished => appetite > 0,
+            // The outbox is still being written; input may wait in the kernel.
+            Farewell::CloseWanted => false,
+            Farewell::Lingering => true,
+        };
+        self.readable && !self.ended && wanted
+    }
+
+    /// Whether input is expected at all, now or later.
+    pub(super) fn input_open(&self) -> bool {
+        !self.ended && self.farewell != Farewell::CloseWanted
+    }
+
+    /// Whether the machine still hears of this connection's input and room.
+    pub(super) fn tells_machine(&self) -> bool {
+        self.farewell != Farewell::Lingering
+    }
+
+    pub(super) fn lingering(&self) -> bool {
+        self.farewell == Farewell::Lingering
+    }
+
+    /// The machine said goodbye: to both directions or to ours alone.
+    pub(super) fn say_farewell(&mut self, both: bool) {
+        self.farewell = match (self.farewell, both) {
+            (Farewell::Lingering, _) => Farewell::Lingering,
+            (_, true) | (Farewell::CloseWanted, _) => Farewell::CloseWanted,
+            (Farewell::Finished, false) => Farewell::Finished,
+            (_, false) => Farewell::FinishWanted,
+        };
+    }
+
+    /// The outbox is empty. Says whether our direction is to be closed now.
+    pub(super) fn takes_leave(&mut self) -> bool {
+        self.farewell = match self.farewell {
+            Farewell::FinishWanted => Farewell::Finished,
+            Farewell::CloseWanted => Farewell::Lingering,
+            Farewell::None | Farewell::Finished | Farewell::Lingering => return false,
+        };
+        true
+    }
+
+    /// Counts input thrown away. Says whether it was more than `limit` in all.
+    pub(super) fn discard(&mut self, count: usize, limit: usize) -> bool {
+        self.discarded += count;
+        self.discarded > limit
+    }
+}
+
+/// What one read brought.
+pub(super) enum Read {
+    Bytes(usize),
+    End,
+    Nothing,
+    Failed(io::ErrorKind),
+}
+
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) transport: Transport,
+    pub(super) state: State,
+}
+
+impl Connection {
+    /// Reads once and keeps `state.readable` true as long as there may be more.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Read {
+        loop {
+            return match self.transport.read(buffer) {
+                Ok(0) => {
+                    self.state.readable = false;
+                    self.state.ended = true;
+                    Read::End
+                }
+                Ok(count) => {
+                    let drained = count < buffer.len() && super::SHORT_READ_IS_DRAINED;
+                    if drained && !self.state.hung_up {
+                        self.state.readable = false;
+                    }
+                    Read::Bytes(count)
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => {
+                        self.state.readable = false;
+                        Read::Nothing
+                    }
+                    kind => Read::Failed(kind),
+                },
+            };
+        }
+    }
+}
+
+/// The connections, by slot. A slot that is used again has a new generation.
+#[derive(Default)]
+pub(super) struct Connections {
+    slots: Slab<Connection>,
+    generations: Vec<u32>,
+}
+
+impl Connections {
+    /// The slot that [`Connections::insert`] will use next.
+    pub(super) fn vacant(&self) -> usize {
+        self.slots.vacant_key()
+    }
+
+    pub(super) fn insert(&mut self, transport: Transport) -> ConnId {
+        let entry = self.slots.vacant_entry();
+        let slot = entry.key();
+        if slot == self.generations.len() {
+            self.generations.push(0);
+        }
+        let id = ConnId {
+            // A process has far fewer than 2^32 descriptors.
+            slot: slot as u32,
+            generation: self.generations[slot],
+        };
+        entry.insert(Connection {
+            id,
+            transport,
+            state: State::default(),
+        });
+        id
+    }
+
+    pub(super) fn at(&mut self, slot: usize) -> Option<&mut Connection> {
+        self.slots.get_mut(slot)
+    }
+
+    pub(super) fn get(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        self.slots
+            .get_mut(conn.slot as usize)
+            .filter(|connection| connection.id == conn)
+    }
+
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Transport> {
+        let slot = conn.slot as usize;
+        self.get(conn)?;
+        self.generations[slot] = self.generations[slot].wrapping_add(1);
+        Some(self.slots.remove(slot).transport)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interest_is_a_function_of_the_state() {
+        let open = State {
+            readable: true,
+            ..State::default()
+        };
+        let with = |change: &dyn Fn(&mut State)| {
+            let mut state = open;
+            change(&mut state);
+            state
+        };
+        let lingering = with(&|s| {
+            s.say_farewell(true);
+            s.takes_leave();
+        });
+        let table = [
+            ("open, wanted", open, 1, true),
+            ("open, not wanted", open, 0, false),
+            ("nothing there", with(&|s| s.readable = false), 1, false),
+            ("ended", with(&|s| s.ended = true), 1, false),
+            ("no room to write", with(&|s| s.blocked = true), 1, true),
+            (
+                "half-closed by us",
+                with(&|s| s.say_farewell(false)),
+                1,
+                true,
+            ),
+            (
+                "closing, outbox not empty",
+                with(&|s| s.say_farewell(true)),
+                1,
+                false,
+            ),
+            ("lingering", lingering, 0, true),
+            (
+                "lingering, ended",
+                State {
+                    ended: true,
+                    ..lingering
+                },
+                0,
+                false,
+            ),
+        ];
+        for (name, state, appetite, reads) in table {
+            assert_eq!(state.reads(appetite), reads, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_farewell_goes_forward_and_never_back() {
+        let mut state = State::default();
+        assert!(!state.takes_leave(), "nothing was said");
+        state.say_farewell(false);
+        assert!(state.takes_leave());
+        state.say_farewell(false);
+        assert!(!state.takes_leave(), "the direction is closed once");
+        state.say_farewell(true);
+        state.say_farewell(false);
+        assert!(
+            state.takes_leave() && state.lingering(),
+            "a close is not undone by a half-close"
+        );
+        state.say_farewell(true);
+        assert!(!state.takes_leave() && state.lingering());
+    }
+}
