@@ -131,6 +131,29 @@ impl LineBuffer {
         }
     }
 
+    /// Whether [`LineBuffer::next_line`] has something to give.
+    pub fn has_line(&mut self, max: usize) -> bool {
+        let found = memchr::memchr(b'\n', &self.bytes[self.searched..]);
+        match found {
+            // A line that is thrown away to its end is nothing to give; what is behind it may be.
+            Some(at) if self.skipping => {
+                self.taken = self.searched + at + 1;
+                self.searched = self.taken;
+                self.skipping = false;
+                self.has_line(max)
+            }
+            Some(_) => true,
+            None if self.skipping => {
+                self.clear();
+                false
+            }
+            None => {
+                self.searched = self.bytes.len();
+                self.waiting() > max + 1
+            }
+        }
+    }
+
     /// The rest, where the input ends without a line end. Call it after [`LineBuffer::next_line`] has no more.
     pub fn last_line(&mut self, max: usize) -> Option<Line<'_>> {
         let (start, end) = (self.taken, self.bytes.len());

@@ -76,7 +76,8 @@ impl fmt::Display for BadName {
 pub struct Key(Box<str>);
 
 impl Key {
-    fn of(name: &str) -> Self {
+    /// Of any text, a name or not.
+    pub fn of(name: &str) -> Self {
         let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
         // Lower case parts I from l, which look the same; so i, I, l and 1 are one letter here.
         let looks: String = skeleton(&folded)

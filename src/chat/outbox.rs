@@ -68,10 +68,18 @@ impl Outbox {
         self.tail_line = feed.lines_before(range.end);
     }
 
+    /// Sending moves the position without asking the feed for its line.
+    fn look_up_line(&mut self, feed: &Feed) {
+        if self.tail >= feed.base() {
+            self.tail_line = feed.lines_before(self.tail);
+        }
+    }
+
     fn close_stretch(&mut self, feed: &Feed, end: u64) {
         if self.tail >= end {
             return;
         }
+        self.look_up_line(feed);
         let lines = self.tail_line..feed.lines_before(end);
         self.segments.push_back(Segment::Stretch {
             range: self.tail..end,
@@ -234,11 +242,16 @@ impl Outbox {
     /// The transport is full. The position is brought to the end of a line, with the rest of a torn line
     /// kept as bytes of its own, so that giving up lines later never tears one.
     pub fn blocked(&mut self, feed: &Feed) {
+        self.look_up_line(feed);
         let from = match self.segments.front() {
             Some(Segment::Stretch { range, .. }) => range.start,
             Some(Segment::Own { .. }) => return,
             None => self.tail,
         };
+        if from < feed.base() {
+            // Already lost; the count of what is lost begins where it was then.
+            return;
+        }
         let end = feed.line_end(from);
         let end_line = feed.lines_before(end);
         match self.segments.front_mut() {

@@ -1,0 +1,528 @@
+//! Who comes in: verdicts on addresses, persons and programs, passwords, and sessions that come back.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::member::{Member, Named, Seat, Stage};
+use super::report::{Happening, Report, stamp};
+use super::session::{Session, Token};
+use super::{Holder, OPERATORS, RECOGNITION, Server, Timer};
+use crate::chat::nick::{Nick, RoomName};
+use crate::chat::render::{Dialect, render};
+use crate::chat::room::Entry;
+use crate::chat::wire::{ChatEvent, Hello, Reason, VERSION};
+use crate::core::address::PeerAddr;
+use crate::core::machine::{ConnId, Effect, Now, Origin};
+
+/// How many earlier lines a person is shown on entering.
+pub(super) const SHOWN_HISTORY: usize = 20;
+
+/// How often a person may try the password on one connection.
+const TRIES: u8 = 3;
+
+/// So many wrong passwords from one address, and it is not asked again for a while.
+const WRONG_PASSWORDS: u32 = 10;
+
+/// The while.
+const WRONG_PASSWORDS_FOR: Duration = Duration::from_secs(60);
+
+/// How many addresses with wrong passwords are remembered. When they are more, all are forgotten: a guesser
+/// with that many addresses is not stopped by counting them.
+const WRONG_PASSWORD_ADDRESSES: usize = 4096;
+
+/// How many connections above the limit are told so before they are closed; more are just closed.
+const TOLD_ABOVE_LIMIT: usize = 256;
+
+/// How many names a client is told for completion.
+const MEMBERS_TOLD: usize = 1000;
+
+impl Server {
+    pub(super) fn on_opened(&mut self, now: Now, conn: ConnId, origin: Origin, peer: &PeerAddr) {
+        let operator = origin == OPERATORS;
+        let stage = match operator {
+            true => Stage::Operator,
+            false => Stage::Arriving(self.verdict(now, peer.ip())),
+        };
+        let limit = self.config.limits.max_clients + TOLD_ABOVE_LIMIT;
+        if !operator && (self.clients >= limit || self.closing.is_some()) {
+            self.effects.push_back(Effect::Abort(conn));
+            return;
+        }
+        let mut member = Member::new(conn, peer.clone(), stage, now.since_start);
+        member.operator = operator;
+        let slot = conn.slot as usize;
+        if slot >= self.members.len() {
+            self.members.resize_with(slot + 1, || None);
+        }
+        self.members[slot] = Some(Box::new(member));
+        if operator {
+            self.notice(conn, "you are an operator here; /help lists the commands");
+            return;
+        }
+        self.clients += 1;
+        if let Some(ip) = peer.ip() {
+            *self.per_ip.entry(ip).or_default() += 1;
+        }
+        self.timers
+            .set(now.since_start + RECOGNITION, Timer::Member(conn));
+    }
+
+    /// Why a client from this address may not come in.
+    fn verdict(&self, now: Now, ip: Option<IpAddr>) -> Option<Reason> {
+        let limits = &self.config.limits;
+        if !self.config.access.admits(ip) {
+            return Some(Reason::Denied);
+        }
+        if let Some(ip) = ip {
+            if self.banned.iter().any(|net| net.contains(&ip)) {
+                return Some(Reason::Banned);
+            }
+            let wrong = self.wrong_passwords.get(&ip);
+            if wrong.is_some_and(|&(count, since)| {
+                count >= WRONG_PASSWORDS && since + WRONG_PASSWORDS_FOR > now.since_start
+            }) {
+                return Some(Reason::Password);
+            }
+            if self.per_ip.get(&ip).copied().unwrap_or(0) >= limits.max_per_ip {
+                return Some(Reason::TooManyFromAddress);
+            }
+        }
+        (self.clients >= limits.max_clients).then_some(Reason::Full)
+    }
+
+    fn verdict_text(&self, reason: Reason) -> String {
+        let limits = &self.config.limits;
+        match reason {
+            Reason::Full => format!("the server is full: {} clients", limits.max_clients),
+            Reason::TooManyFromAddress => {
+                format!("too many clients from your address: {}", limits.max_per_ip)
+            }
+            Reason::Banned => "you are banned from this server".to_string(),
+            Reason::Password => "too many wrong passwords; try again in a minute".to_string(),
+            _ => "your address is not let in by this server".to_string(),
+        }
+    }
+
+    /// Takes a connection for a person's.
+    pub(super) fn enter_as_person(&mut self, now: Now, conn: ConnId) {
+        let needs_password = self.config.password.is_some();
+        let Some(member) = self.member(conn) else {
+            return;
+        };
+        member.last_input = now.since_start;
+        if let Stage::Arriving(Some(reason)) = member.stage {
+            let text = self.verdict_text(reason);
+            self.put_out(now, conn, reason, &text);
+            return;
+        }
+        self.wait_for_silence(now, conn);
+        if needs_password {
+            if let Some(member) = self.member(conn) {
+                member.stage = Stage::Password(0);
+            }
+            self.notice(
+                conn,
+                "this server has a password: type it as your first line",
+            );
+            return;
+        }
+        self.enter_as_guest(now, conn);
+    }
+
+    pub(super) fn try_password(&mut self, now: Now, conn: ConnId, typed: &str) {
+        let right = self
+            .config
+            .password
+            .as_ref()
+            .is_none_or(|password| password.is(typed));
+        if right {
+            self.enter_as_guest(now, conn);
+            return;
+        }
+        self.count_wrong_password(now, conn);
+        let Some(member) = self.member(conn) else {
+            return;
+        };
+        let tries = match member.stage {
+            Stage::Password(tries) => tries + 1,
+            _ => TRIES,
+        };
+        member.stage = Stage::Password(tries);
+        if tries >= TRIES {
+            self.put_out(now, conn, Reason::Password, "wrong password");
+            return;
+        }
+        self.notice(conn, "wrong password; try again");
+    }
+
+    fn count_wrong_password(&mut self, now: Now, conn: ConnId) {
+        let Some(ip) = self.peek(conn).and_then(|member| member.peer.ip()) else {
+            return;
+        };
+        if self.wrong_passwords.len() >= WRONG_PASSWORD_ADDRESSES {
+            self.wrong_passwords.clear();
+        }
+        let entry = self
+            .wrong_passwords
+            .entry(ip)
+            .or_insert((0, now.since_start));
+        if entry.1 + WRONG_PASSWORDS_FOR <= now.since_start {
+            *entry = (0, now.since_start);
+        }
+        entry.0 += 1;
+    }
+
+    fn enter_as_guest(&mut self, now: Now, conn: ConnId) {
+        let named = self.new_guest();
+        self.nicks.insert(named.key.clone(), Holder::Conn(conn));
+        if let Some(member) = self.member(conn) {
+            member.stage = Stage::In;
+            member.nick = Some(named);
+        }
+        let lobby = self.places_by_key.get(&RoomName::lobby().key()).copied();
+        if let Some(lobby) = lobby {
+            let nick = self.peek(conn).map(Member::name).unwrap_or_default();
+            self.welcome_person(conn, lobby, &nick);
+            self.sit_down(now, conn, lobby, true);
+        }
+    }
+
+    fn welcome_person(&mut self, conn: ConnId, index: usize, nick: &str) {
+        let room = &self.places[index].room;
+        let others = room.members.len();
+        let name = room.name().to_string();
+        let company = match others {
+            0 => "nobody else is here".to_string(),
+            1 => "one other is here".to_string(),
+            _ => format!("{others} others are here"),
+        };
+        self.notice(
+            conn,
+            &format!("you are {nick} in {name}, {company}; /nick NAME takes a name, /help lists the commands"),
+        );
+        self.show_room(conn, index, SHOWN_HISTORY);
+    }
+
+    /// Shows a person the topic and the last lines of a room.
+    pub(super) fn show_room(&mut self, conn: ConnId, index: usize, lines: usize) {
+        let room = &self.places[index].room;
+        let mut bytes = Vec::new();
+        let Some(member) = self.peek(conn) else {
+            return;
+        };
+        let dialect = member.dialect;
+        let notice = |bytes: &mut Vec<u8>, text: String| {
+            render(dialect, bytes, &ChatEvent::Notice { text: text.into() });
+        };
+        if let Some(topic) = room.topic() {
+            notice(&mut bytes, format!("the topic: {topic}"));
+        }
+        let history: Vec<&Entry> = room
+            .last(lines)
+            .filter(|entry| !member.ignores_nick(&entry.nick))
+            .collect();
+        if !history.is_empty() {
+            let what = match history.len() {
+                1 => "the last line:",
+                _ => "the last lines:",
+            };
+            notice(&mut bytes, what.to_string());
+            for entry in history {
+                render(dialect, &mut bytes, &entry.event(room.name()));
+            }
+            notice(&mut bytes, "now:".to_string());
+        }
+        self.send(conn, bytes);
+    }
+
+    fn new_guest(&mut self) -> Rc<Named> {
+        loop {
+            self.next_guest += 1;
+            let named = Named::new(Nick::guest(self.next_guest));
+            if !self.nicks.contains_key(&named.key) {
+                return named;
+            }
+        }
+    }
+
+    /// Puts a member into a room: from now on it gets what is said there.
+    pub(super) fn sit_down(&mut self, now: Now, conn: ConnId, index: usize, announce: bool) {
+        let place = &mut self.places[index];
+        let Some(Some(member)) = self.members.get_mut(conn.slot as usize) else {
+            return;
+        };
+        place.room.members.push(conn.slot);
+        member.place = Some(Seat {
+            room: index,
+            index: place.room.members.len() - 1,
+        });
+        place.room.count_reader(member.dialect, true);
+        let stream = place.room.stream(member.dialect);
+        member.outbox.follow(&stream.feed, stream.visible);
+        let nick = member.name();
+        let report = Happening::Entered {
+            time: stamp(now),
+            room: place.room.name().to_string(),
+            nick: nick.clone(),
+            address: member.peer.to_string(),
+        };
+        if announce {
+            self.report(|| Report::Event(report));
+            self.announce_joined(now, index, &nick, conn);
+        }
+        self.mark_member(conn);
+    }
+
+    /// Takes a member out of its room. What is pending it takes along.
+    pub(super) fn stand_up(&mut self, conn: ConnId) -> Option<usize> {
+        let Some(Some(member)) = self.members.get_mut(conn.slot as usize) else {
+            return None;
+        };
+        let seat = member.place.take()?;
+        let room = &mut self.places[seat.room].room;
+        member.outbox.detach(&room.stream(member.dialect).feed);
+        room.count_reader(member.dialect, false);
+        room.members.swap_remove(seat.index);
+        if let Some(&moved) = room.members.get(seat.index) {
+            if let Some(moved) = &mut self.members[moved as usize] {
+                if let Some(place) = &mut moved.place {
+                    place.index = seat.index;
+                }
+            }
+        }
+        Some(seat.room)
+    }
+
+    /// The room of this name, made if there is none and room for one more.
+    pub(super) fn find_or_make(&mut self, name: RoomName) -> Option<usize> {
+        if let Some(&index) = self.places_by_key.get(&name.key()) {
+            return Some(index);
+        }
+        if self.places.len() >= self.config.max_rooms && !self.drop_an_empty_room() {
+            return None;
+        }
+        Some(self.make_place(name))
+    }
+
+    /// Without a log on disk an empty room is only memory, and may make way. With one its ids must go on.
+    fn drop_an_empty_room(&mut self) -> bool {
+        if self.config.durable {
+            return false;
+        }
+        let lobby = RoomName::lobby();
+        let empty = self.places.iter().find_map(|(index, place)| {
+            let drop = place.room.members.is_empty()
+                && *place.room.name() != lobby
+                && !place.dirty
+                && self.sweep.is_none_or(|(swept, _)| swept != index);
+            drop.then_some(index)
+        });
+        let Some(index) = empty else {
+            return false;
+        };
+        let place = self.places.remove(index);
+        self.places_by_key.remove(&place.room.name().key());
+        true
+    }
+
+    /// A program has said hello.
+    pub(super) fn greet(&mut self, now: Now, conn: ConnId, hello: Option<Hello>) {
+        let Some(member) = self.peek(conn) else {
+            return;
+        };
+        let verdict = match member.stage {
+            Stage::Arriving(verdict) => verdict,
+            _ => return,
+        };
+        if let Some(reason) = verdict {
+            let text = self.verdict_text(reason);
+            return self.put_out(now, conn, reason, &text);
+        }
+        let Some(hello) = hello else {
+            return self.put_out(
+                now,
+                conn,
+                Reason::BadHello,
+                "the hello cannot be understood",
+            );
+        };
+        if hello.sockkit < VERSION {
+            let text = format!("this server speaks version {VERSION} of the protocol");
+            return self.put_out(now, conn, Reason::Version, &text);
+        }
+        let Some(token) = Token::parse(&hello.session) else {
+            return self.put_out(
+                now,
+                conn,
+                Reason::BadHello,
+                "the session is not 32 hexadecimal digits",
+            );
+        };
+        if let Some(password) = &self.config.password {
+            match &hello.password {
+                Some(typed) if password.is(typed) => {}
+                typed => {
+                    let text = match typed {
+                        Some(_) => "wrong password",
+                        None => "this server has a password",
+                    };
+                    if typed.is_some() {
+                        self.count_wrong_password(now, conn);
+                    }
+                    return self.put_out(now, conn, Reason::Password, text);
+                }
+            }
+        }
+        self.let_in(now, conn, token, &hello);
+    }
+
+    fn let_in(&mut self, now: Now, conn: ConnId, token: Token, hello: &Hello) {
+        let resumed = self.sessions.get(token).is_some();
+        let room = match &hello.room {
+            None => Ok(RoomName::lobby()),
+            Some(name) => RoomName::parse(name),
+        };
+        let room = match room {
+            Ok(room) => room,
+            Err(why) => {
+                return self.put_out(now, conn, Reason::Room, &format!("the room's name {why}"));
+            }
+        };
+        if let Err((reason, text)) = self.ensure_session(token, hello, &room) {
+            return self.put_out(now, conn, reason, &text);
+        }
+        let older = self.sessions.get(token).and_then(|session| session.conn);
+        if let Some(older) = older {
+            self.replace(now, older);
+        }
+        let Some(index) = self.find_or_make(room) else {
+            self.end_token(token);
+            return self.put_out(now, conn, Reason::Room, "there are too many rooms");
+        };
+        let Some(session) = self.sessions.get(token) else {
+            return;
+        };
+        let was_away = session.left;
+        session.conn = Some(conn);
+        session.left = false;
+        let named = Rc::clone(&session.named);
+        let safe = session.safe();
+        let private = session.missed_private(if resumed { hello.private } else { 0 });
+        let moved = session.room != *self.places[index].room.name();
+        session.room = self.places[index].room.name().clone();
+        let author = session.author;
+        self.nicks.insert(named.key.clone(), Holder::Session(token));
+        if let Some(member) = self.member(conn) {
+            member.stage = Stage::In;
+            member.session = Some(token);
+            member.nick = Some(Rc::clone(&named));
+        }
+        self.wait_for_silence(now, conn);
+
+        let room = &self.places[index].room;
+        let welcome = ChatEvent::Welcome {
+            version: VERSION,
+            server: concat!("sockkit ", env!("CARGO_PKG_VERSION")).into(),
+            nick: named.nick.as_str().into(),
+            room: room.name().as_str().into(),
+            last_id: room.last_visible_id(),
+            acked: safe,
+            resumed,
+            max_line: self.config.limits.max_line,
+        };
+        let mut bytes = Vec::new();
+        let dialect = Dialect::Structured;
+        render(dialect, &mut bytes, &welcome);
+        let nicks = self.nicks_in(index);
+        let room = &self.places[index].room;
+        let name = room.name().as_str();
+        render(
+            dialect,
+            &mut bytes,
+            &ChatEvent::Members {
+                room: name.into(),
+                nicks,
+            },
+        );
+        if let Some(topic) = room.topic().filter(|_| !resumed) {
+            let text = format!("the topic: {topic}").into();
+            render(dialect, &mut bytes, &ChatEvent::Notice { text });
+        }
+        let seen = hello.seen.filter(|&seen| seen <= room.last_visible_id());
+        let missed: Vec<_> = match seen {
+            Some(seen) => {
+                let missing = room.oldest_id().saturating_sub(seen + 1);
+                if missing > 0 {
+                    let gap = ChatEvent::Gap {
+                        room: name.into(),
+                        missing,
+                    };
+                    render(dialect, &mut bytes, &gap);
+                }
+                room.since(seen).collect()
+            }
+            None => room.last(hello.history as usize).collect(),
+        };
+        for entry in missed {
+            let own = entry.author.is_some_and(|by| by.session == author);
+            if !own || seen.is_none() {
+                render(dialect, &mut bytes, &entry.event(room.name()));
+            }
+        }
+        bytes.extend(private);
+        self.send(conn, bytes);
+        self.sit_down(now, conn, index, !resumed || was_away || moved);
+    }
+
+    /// Finds the session of a hello, or makes one.
+    fn ensure_session(
+        &mut self,
+        token: Token,
+        hello: &Hello,
+        room: &RoomName,
+    ) -> Result<(), (Reason, String)> {
+        let wanted = match hello.nick.as_deref().map(Nick::parse) {
+            None => None,
+            Some(Ok(nick)) => Some(Named::new(nick)),
+            Some(Err(why)) => return Err((Reason::Nick, format!("the nick {why}"))),
+        };
+        if self.sessions.get(token).is_some() {
+            // It comes back under the name it has here: the one in the hello may be older.
+            return Ok(());
+        }
+        let named = match wanted {
+            None => self.new_guest(),
+            Some(named) if !self.nicks.contains_key(&named.key) => named,
+            // A guest's number may have been given to another since the server was started.
+            Some(named) if named.nick.is_guest() => self.new_guest(),
+            Some(named) => {
+                return Err((Reason::Nick, format!("the nick {} is taken", named.nick)));
+            }
+        };
+        let author = token.author();
+        let taken = self.sessions.last_logged(author);
+        let session = Session::new(author, Rc::clone(&named), room.clone(), taken);
+        self.nicks.insert(named.key.clone(), Holder::Session(token));
+        self.sessions.insert(token, session);
+        Ok(())
+    }
+
+    fn nicks_in(&self, index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+        self.places[index]
+            .room
+            .members
+            .iter()
+            .take(MEMBERS_TOLD)
+            .filter_map(|&slot| self.members[slot as usize].as_ref()?.nick.as_ref())
+            .map(|named| named.nick.to_string().into())
+            .collect()
+    }
+
+    /// Tells our client who is in its room.
+    pub(super) fn tell_members(&mut self, conn: ConnId, index: usize) {
+        let nicks = self.nicks_in(index);
+        let room = self.places[index].room.name().to_string().into();
+        self.tell(conn, &ChatEvent::Members { room, nicks });
+    }
+}

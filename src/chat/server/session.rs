@@ -1,0 +1,289 @@
+//! Sessions of structured clients: what survives a cut connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::chat::nick::RoomName;
+use crate::chat::server::member::Named;
+use crate::core::machine::ConnId;
+
+/// How long a session waits for its client to come back. Its nick is kept as long.
+pub(super) const KEEP: Duration = Duration::from_secs(300);
+
+/// How long the others are not told that a client is cut off: most are back by then.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// How many private lines are kept for a client that may not have got them.
+const INBOX: usize = 100;
+
+/// How many sessions without connection are kept. Beyond, the one that waited longest is forgotten.
+const MAX_DETACHED: usize = 10_000;
+
+/// How many authors of the log on disk are remembered for telling lines that are sent again.
+pub(super) const MAX_AUTHORS: usize = 100_000;
+
+/// What a client proves its identity with after a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Token([u8; 16]);
+
+impl Token {
+    /// Reads 32 hexadecimal digits.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 32 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        u128::from_str_radix(text, 16)
+            .ok()
+            .map(|number| Token(number.to_be_bytes()))
+    }
+
+    /// What stands for the session in the log: it cannot be turned back.
+    pub(super) fn author(self) -> u64 {
+        let digest = Sha256::digest(self.0);
+        digest[..8]
+            .iter()
+            .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+    }
+}
+
+/// What the server keeps of a structured client.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) author: u64,
+    pub(super) named: Rc<Named>,
+    pub(super) room: RoomName,
+    /// The connection, while there is one.
+    pub(super) conn: Option<ConnId>,
+    /// The number of the last line that was taken.
+    pub(super) taken: u64,
+    /// The number of the last line that is safe in its room's log, of those that went to a log.
+    stored: u64,
+    /// How many lines wait for the disk.
+    waiting: u32,
+    /// What was last told to the client.
+    acked: u64,
+    inbox: VecDeque<(u64, Vec<u8>)>,
+    last_private: u64,
+    /// Since when there is no connection.
+    pub(super) detached: Duration,
+    /// Whether the room was told that the client has left.
+    pub(super) left: bool,
+}
+
+impl Session {
+    pub(super) fn new(author: u64, named: Rc<Named>, room: RoomName, taken: u64) -> Self {
+        Self {
+            author,
+            named,
+            room,
+            conn: None,
+            taken,
+            stored: taken,
+            waiting: 0,
+            acked: taken,
+            inbox: VecDeque::new(),
+            last_private: 0,
+            detached: Duration::ZERO,
+            left: true,
+        }
+    }
+
+    /// A line of this session waits for the disk.
+    pub(super) fn wait_for_disk(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// A line that waited is stored, or was refused.
+    pub(super) fn settled(&mut self, seq: u64) {
+        self.waiting = self.waiting.saturating_sub(1);
+        self.stored = self.stored.max(seq);
+    }
+
+    /// The number up to which nothing is under way any more.
+    pub(super) fn safe(&self) -> u64 {
+        if self.waiting == 0 {
+            self.taken
+        } else {
+            self.stored
+        }
+    }
+
+    /// The number to acknowledge, if it is news.
+    pub(super) fn take_ack(&mut self) -> Option<u64> {
+        let seq = self.safe();
+        (seq > self.acked).then(|| {
+            self.acked = seq;
+            seq
+        })
+    }
+
+    /// Keeps a private line until it is known to have arrived. `encode` gets its number.
+    pub(super) fn post(&mut self, encode: impl FnOnce(u64) -> Vec<u8>) -> Vec<u8> {
+        self.last_private += 1;
+        let bytes = encode(self.last_private);
+        if self.inbox.len() == INBOX {
+            self.inbox.pop_front();
+        }
+        self.inbox.push_back((self.last_private, bytes.clone()));
+        bytes
+    }
+
+    /// The private lines after the one that the client has seen.
+    pub(super) fn missed_private(&mut self, seen: u64) -> Vec<u8> {
+        self.inbox.retain(|(number, _)| *number > seen);
+        self.inbox
+            .iter()
+            .flat_map(|(_, bytes)| bytes.iter().copied())
+            .collect()
+    }
+}
+
+/// All sessions, and the authors that the log on disk knows.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_token: HashMap<Token, Session>,
+    detached: VecDeque<(Duration, Token)>,
+    authors: HashMap<u64, u64>,
+}
+
+impl Sessions {
+    pub(super) fn get(&mut self, token: Token) -> Option<&mut Session> {
+        self.by_token.get_mut(&token)
+    }
+
+    pub(super) fn insert(&mut self, token: Token, session: Session) {
+        self.by_token.insert(token, session);
+    }
+
+    pub(super) fn remove(&mut self, token: Token) -> Option<Session> {
+        self.by_token.remove(&token)
+    }
+
+    /// The number of the last line of this author that is in the log on disk.
+    pub(super) fn last_logged(&self, author: u64) -> u64 {
+        self.authors.get(&author).copied().unwrap_or(0)
+    }
+
+    /// The log on disk has a line of this author.
+    pub(super) fn logged(&mut self, author: u64, seq: u64) {
+        if self.authors.len() >= MAX_AUTHORS && !self.authors.contains_key(&author) {
+            return;
+        }
+        let last = self.authors.entry(author).or_default();
+        *last = (*last).max(seq);
+    }
+
+    /// The connection of this session is gone; it may come back until [`KEEP`] is over. A token that has to go
+    /// to make room is returned.
+    pub(super) fn detach(&mut self, token: Token, now: Duration) -> Option<Token> {
+        let session = self.by_token.get_mut(&token)?;
+        session.conn = None;
+        session.detached = now;
+        self.detached.push_back((now, token));
+        if self.detached.len() > MAX_DETACHED {
+            let (at, oldest) = self.detached.pop_front()?;
+            return self.is_detached_since(oldest, at).then_some(oldest);
+        }
+        None
+    }
+
+    /// The next session whose time is over, taken from the waiting list.
+    pub(super) fn pop_expired(&mut self, now: Duration) -> Option<Token> {
+        while let Some(&(at, token)) = self.detached.front() {
+            if at + KEEP > now {
+                return None;
+            }
+            self.detached.pop_front();
+            if self.is_detached_since(token, at) {
+                return Some(token);
+            }
+        }
+        None
+    }
+
+    fn is_detached_since(&self, token: Token, at: Duration) -> bool {
+        self.by_token
+            .get(&token)
+            .is_some_and(|session| session.conn.is_none() && session.detached == at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::nick::Nick;
+
+    fn session() -> Session {
+        Session::new(1, Named::new(Nick::guest(1)), RoomName::lobby(), 0)
+    }
+
+    #[test]
+    fn a_token_is_thirty_two_hexadecimal_digits() {
+        assert!(Token::parse("00112233445566778899aabbccddeeff").is_some());
+        for bad in [
+            "",
+            "0011",
+            "+0112233445566778899aabbccddeeff",
+            &"0".repeat(33),
+        ] {
+            assert_eq!(Token::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_acknowledged_when_nothing_before_it_waits() {
+        let mut session = session();
+        session.taken = 1;
+        session.wait_for_disk();
+        assert_eq!(session.take_ack(), None, "the first waits for the disk");
+        session.taken = 2; // A command, which has nothing to wait for.
+        assert_eq!(
+            session.take_ack(),
+            None,
+            "the second may not overtake the first"
+        );
+        session.taken = 3;
+        session.wait_for_disk();
+        session.settled(1);
+        assert_eq!(session.take_ack(), Some(1));
+        session.settled(3);
+        assert_eq!(session.take_ack(), Some(3));
+        assert_eq!(session.take_ack(), None, "once");
+    }
+
+    #[test]
+    fn private_lines_are_kept_until_they_were_seen() {
+        let mut session = session();
+        for _ in 0..3 {
+            session.post(|number| vec![number as u8]);
+        }
+        assert_eq!(session.missed_private(1), [2, 3]);
+        assert_eq!(session.missed_private(3), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn a_session_expires_unless_it_came_back() {
+        let mut sessions = Sessions::default();
+        let token = |n: u8| Token([n; 16]);
+        for n in [1, 2] {
+            sessions.insert(token(n), session());
+            sessions.detach(token(n), Duration::from_secs(u64::from(n)));
+        }
+        if let Some(back) = sessions.get(token(1)) {
+            back.conn = Some(ConnId {
+                slot: 0,
+                generation: 0,
+            });
+        }
+        assert_eq!(sessions.pop_expired(KEEP), None);
+        assert_eq!(
+            sessions.pop_expired(KEEP + Duration::from_secs(2)),
+            Some(token(2))
+        );
+        assert_eq!(sessions.pop_expired(KEEP * 2), None);
+    }
+}
