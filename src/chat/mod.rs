@@ -11,6 +11,8 @@ pub mod lines;
 pub mod nick;
 pub mod outbox;
 pub mod render;
+mod reporter;
 pub mod room;
+pub mod serve;
 pub mod server;
 pub mod wire;

@@ -25,6 +25,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The same moment on the clocks of a time zone.
+    pub fn in_zone(self, zone: &jiff::tz::TimeZone) -> jiff::ZonedDateTime {
+        self.to_jiff().to_zoned_datetime(zone.clone())
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default()
     }

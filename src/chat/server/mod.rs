@@ -43,7 +43,7 @@ use crate::core::machine::{ConnId, Effect, Event, Machine, Now, Origin, Pending,
 use crate::core::timers::Timers;
 
 pub use self::config::{Access, Config, Limits, Password, Rate, Slow};
-pub use self::report::Report;
+pub use self::report::{Happening, Report};
 
 /// The origin of connections on the operators' socket. Every other origin is a client's.
 pub const OPERATORS: Origin = Origin(u32::MAX);
