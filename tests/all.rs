@@ -1,1 +1,6 @@
+//! The one test binary: a file per subcommand, `support` under all.
 
+mod assets;
+mod command_line;
+mod serve_chat;
+mod support;

@@ -58,8 +58,9 @@ fn render(
 ) -> std::io::Result<()> {
     man.render_title(out)?;
     man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
     let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([roman(page.synopsis)]);
     roff.control("SH", ["DESCRIPTION"]);
     paragraphs(&mut roff, page.description);
     roff.to_writer(out)?;

@@ -2,6 +2,8 @@
 
 /// The parts of a page that are not generated.
 pub(super) struct Page {
+    /// How it is called.
+    pub(super) synopsis: &'static str,
     /// Paragraphs.
     pub(super) description: &'static [&'static str],
     /// Sections of terms and their meanings.
@@ -51,6 +53,7 @@ const COLOURS: (&str, &str) = (
 );
 
 const SOCKKIT: Page = Page {
+    synopsis: "sockkit [OPTIONS] COMMAND",
     description: &[
         "sockkit is one tool for people who work with sockets. It needs no other program and behaves in a script exactly as under a person's hands.",
         "What is data goes to stdout, what is talk goes to stderr. With --json stdout has one JSON object a line. The exit status says what happened.",
@@ -61,6 +64,7 @@ const SOCKKIT: Page = Page {
 };
 
 const SERVE_CHAT: Page = Page {
+    synopsis: "sockkit serve-chat [OPTIONS] [ADDR]...",
     description: &[
         "Runs a chat server. Anyone can join it with nc(1), telnet(1) or socat(1) and types lines; nothing has to be installed. sockkit chat adds what a plain connection cannot have: no line is lost or doubled when the network is cut.",
         "A member is asked nothing: it gets a guest's nick, sees the last lines of #lobby and may begin. A line that begins with a slash is a command; /help lists them. Two slashes send one.",
@@ -101,6 +105,7 @@ const SERVE_CHAT: Page = Page {
 };
 
 const CHAT: Page = Page {
+    synopsis: "sockkit chat [OPTIONS] [ADDR]",
     description: &[
         "Joins a chat. At a terminal what others say appears above the line that is being typed. In a pipe the lines of stdin are sent and what others say is printed; at the end of stdin it waits until the server has acknowledged every line, and exits.",
         "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled.",
@@ -122,6 +127,7 @@ const CHAT: Page = Page {
 };
 
 const COMPLETIONS: Page = Page {
+    synopsis: "sockkit completions SHELL",
     description: &[
         "Prints a script by which a shell completes the commands and options of sockkit.",
     ],
@@ -130,6 +136,7 @@ const COMPLETIONS: Page = Page {
 };
 
 const MAN: Page = Page {
+    synopsis: "sockkit man [COMMAND]",
     description: &["Prints a manual page in the format of man(7)."],
     lists: &[],
     see_also: "sockkit(1), man(1)",
