@@ -39,12 +39,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::load::{Files, Reach};
-use self::names::FileName;
 pub use self::writer::{Writer, spawn};
 use crate::chat::nick::{Key, RoomName};
 use crate::chat::room::{Entry, Memory};
 use crate::chat::server::{Batch, Note};
-use crate::core::sanitise::sanitise_str;
 use crate::error::{Error, IoReason, Kind, Result};
 
 /// How many bytes of each log are read for the authors' sake. Not more than 1 MiB of lines can wait for an
@@ -181,7 +179,7 @@ impl Store {
         // A file that a killed server had made or renamed may have its new name in memory alone.
         directory.sync().map_err(|error| cannot().because(error))?;
         let mut warnings = Vec::new();
-        let found = list(path, &mut warnings).map_err(|error| cannot().because(error))?;
+        let found = load::list(path, &mut warnings).map_err(|error| cannot().because(error))?;
         let mut store = Self {
             path: path.into(),
             directory,
@@ -204,36 +202,24 @@ impl Store {
 
     fn load(
         &mut self,
-        found: BTreeMap<String, Found>,
+        found: BTreeMap<String, Files>,
         reach: Reach,
         warnings: &mut Vec<String>,
     ) -> Vec<Restored> {
         let mut restored = Vec::new();
-        for (stem, found) in found {
-            let key = found.name.key();
+        for (stem, files) in found {
+            let key = files.name.key();
             if let Some(&other) = self.by_key.get(&key) {
-                let other = self.log_path(other);
                 warnings.push(format!(
                     "ignored {}: its room cannot be told from that of {}",
                     self.path.join(names::current(&stem)).display(),
-                    other.display()
+                    self.log_path(other).display()
                 ));
                 continue;
             }
-            let mut log = Log::new(stem.clone());
-            log.is_named = found.has_current;
-            log.rotated = found.rotated.last().copied().unwrap_or(0);
-            let files = Files {
-                current: found
-                    .has_current
-                    .then(|| self.path.join(names::current(&stem))),
-                rotated: found
-                    .rotated
-                    .iter()
-                    .map(|&number| self.path.join(names::rotated(&stem, number)))
-                    .collect(),
-                name: found.name,
-            };
+            let mut log = Log::new(stem);
+            log.is_named = files.current.is_some();
+            log.rotated = files.rotated.last().map_or(0, |(number, _)| *number);
             match load::load(&files, reach, warnings) {
                 Ok(room) if room.last_id > 0 => restored.push(room),
                 Ok(_) => {}
@@ -482,45 +468,4 @@ fn failure(room: usize, attempt: u64, reason: String) -> Note {
         attempt,
         reason,
     }
-}
-
-/// A room's files by their names.
-struct Found {
-    name: RoomName,
-    has_current: bool,
-    rotated: Vec<u64>,
-}
-
-/// The rooms' files in a directory, by the rooms' part of their names.
-fn list(path: &Path, warnings: &mut Vec<String>) -> io::Result<BTreeMap<String, Found>> {
-    let mut found: BTreeMap<String, Found> = BTreeMap::new();
-    for item in std::fs::read_dir(path)? {
-        let item = item?;
-        let file = item.file_name();
-        let file = file.to_string_lossy();
-        let (name, number) = match names::parse(&file) {
-            FileName::Current(name) => (name, None),
-            FileName::Rotated(name, number) => (name, Some(number)),
-            FileName::Foreign => continue,
-            FileName::Strange => {
-                let path = path.display();
-                let file = sanitise_str(&file);
-                warnings.push(format!("ignored {path}/{file}: no room has such a name"));
-                continue;
-            }
-        };
-        let room = found.entry(names::stem(&name)).or_insert_with(|| Found {
-            name,
-            has_current: false,
-            rotated: Vec::new(),
-        });
-        match number {
-            None => room.has_current = true,
-            Some(number) => room.rotated.push(number),
-        }
-    }
-    for room in found.values_mut() {
-        room.rotated.sort_unstable();
-    }
-    Ok(found)
 }

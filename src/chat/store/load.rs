@@ -1,17 +1,19 @@
 //! Reading a room's log at the start: as much of its end as is needed, and putting the end right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::names::{self, FileName};
 use super::{Restored, disk};
 use crate::chat::journal;
 use crate::chat::lines::{Line, LineBuffer};
 use crate::chat::nick::RoomName;
 use crate::chat::room::{Entry, Kind, Memory, Room};
+use crate::core::sanitise::sanitise_str;
 use crate::core::timestamp::Timestamp;
 use crate::error::IoReason;
 
@@ -48,8 +50,42 @@ impl Reach {
 pub(super) struct Files {
     pub(super) name: RoomName,
     pub(super) current: Option<PathBuf>,
-    /// From the oldest on.
-    pub(super) rotated: Vec<PathBuf>,
+    /// With their numbers, from the oldest on.
+    pub(super) rotated: Vec<(u64, PathBuf)>,
+}
+
+/// The rooms' files in a directory, by the rooms' part of their names.
+pub(super) fn list(path: &Path, warnings: &mut Vec<String>) -> io::Result<BTreeMap<String, Files>> {
+    let mut found: BTreeMap<String, Files> = BTreeMap::new();
+    for item in std::fs::read_dir(path)? {
+        let item = item?;
+        let file = item.file_name();
+        let file = file.to_string_lossy();
+        let (name, number) = match names::parse(&file) {
+            FileName::Current(name) => (name, None),
+            FileName::Rotated(name, number) => (name, Some(number)),
+            FileName::Foreign => continue,
+            FileName::Strange => {
+                let path = path.display();
+                let file = sanitise_str(&file);
+                warnings.push(format!("ignored {path}/{file}: no room has such a name"));
+                continue;
+            }
+        };
+        let files = found.entry(names::stem(&name)).or_insert_with(|| Files {
+            name,
+            current: None,
+            rotated: Vec::new(),
+        });
+        match number {
+            None => files.current = Some(item.path()),
+            Some(number) => files.rotated.push((number, item.path())),
+        }
+    }
+    for files in found.values_mut() {
+        files.rotated.sort_unstable();
+    }
+    Ok(found)
 }
 
 /// The end of a file.
@@ -77,7 +113,7 @@ pub(super) fn load(
     let current = tails.len();
     let mut lines = tails.iter().map(|tail| tail.lines).sum::<usize>();
     let mut bytes = tails.iter().map(Tail::size).sum::<u64>();
-    for path in files.rotated.iter().rev() {
+    for (_, path) in files.rotated.iter().rev() {
         if reach.is_met(lines, bytes) {
             break;
         }
