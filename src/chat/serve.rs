@@ -22,7 +22,7 @@ use crate::ui::Ui;
 /// The port of an address without one.
 const DEFAULT_PORT: u16 = 8888;
 
-/// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners, logs.
+/// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners.
 const OWN_FILES: u64 = 32;
 
 /// Runs the server until it is told to stop.
@@ -35,7 +35,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
         .transpose()?;
     let config = config(ui, args)?;
     warn_of_open_password(ui, &config, &addresses);
-    warn_of_few_files(ui, config.limits.max_clients);
+    warn_of_few_files(ui, &config);
 
     let memory = config.memory;
     let mut server = Server::new(config);
@@ -95,11 +95,14 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     }
 
     let reporter = Reporter::start(ui);
-    driver.run(&mut |action, _| match action {
+    driver.run(&mut |action, handle| match action {
         Action::Report(report) => reporter.report(report),
         Action::Store(batch) => {
-            if let Some(writer) = &writer {
-                writer.store(batch);
+            if let Some(writer) = &writer
+                && let Err(failed) = writer.store(batch)
+            {
+                // The thread is dead, so nothing else fills the inbox: this does not wait.
+                let _ = handle.note(failed);
             }
         }
     })?;
@@ -258,11 +261,16 @@ fn warn_of_open_password(ui: &Ui, config: &Config, addresses: &[Address]) {
     }
 }
 
-fn warn_of_few_files(ui: &Ui, max_clients: usize) {
+fn warn_of_few_files(ui: &Ui, config: &Config) {
     let Some(limit) = raise_open_file_limit().and_then(|limit| limit.now) else {
         return;
     };
-    let room = limit.saturating_sub(OWN_FILES);
+    let logs = match config.durable {
+        true => store::MAX_OPEN as u64,
+        false => 0,
+    };
+    let max_clients = config.limits.max_clients;
+    let room = limit.saturating_sub(OWN_FILES + logs);
     if room < max_clients as u64 {
         ui.warn(&format!(
             "{limit} files may be open (ulimit -n): about {room} clients fit, fewer than --max-clients {max_clients}"

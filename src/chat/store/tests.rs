@@ -656,7 +656,7 @@ fn the_writer_stores_what_waits_before_it_ends() {
     let (report, reports) = std::sync::mpsc::channel();
     let writer = spawn(store, move |note| drop(report.send(note))).expect("a thread");
     for id in 1..=20 {
-        writer.store(batch("#l", 0, id..=id));
+        assert!(writer.store(batch("#l", 0, id..=id)).is_ok());
     }
     writer.join();
     let expected: Vec<String> = (1..=20).map(|id| format!("l{id}")).collect();

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{Builder, JoinHandle};
 
-use super::Store;
+use super::{Store, failure};
 use crate::chat::server::{Batch, Note};
 use crate::error::{Error, Kind, Result};
 
@@ -46,11 +46,20 @@ fn run(mut store: Store, waiting: &Receiver<Batch>, report: &impl Fn(Note)) {
 }
 
 impl Writer {
-    /// Takes a batch. Does not wait for the disk. Should the thread have died, nobody is told that the batch is
-    /// stored, and the machine takes no more lines.
-    pub fn store(&self, batch: Batch) {
-        if let Some(batches) = &self.batches {
-            let _ = batches.send(batch);
+    /// Takes a batch. Does not wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// The thread has died; the note is what it would have reported.
+    pub fn store(&self, batch: Batch) -> Result<(), Note> {
+        let (room, attempt) = (batch.room, batch.attempt);
+        let sent = match &self.batches {
+            Some(batches) => batches.send(batch).is_ok(),
+            None => false,
+        };
+        match sent {
+            true => Ok(()),
+            false => Err(failure(room, attempt, "the log's thread has ended".into())),
         }
     }
 
