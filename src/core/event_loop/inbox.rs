@@ -107,6 +107,12 @@ impl<N> Inbox<N> {
         self.handle.clone()
     }
 
+    /// The loop has ended: who posts, or waits to, is told so.
+    pub(super) fn close(&mut self) {
+        self.notes = mpsc::sync_channel(0).1;
+        self.control = mpsc::channel().1;
+    }
+
     pub(super) fn take_control(&self) -> Option<Posted> {
         self.control.try_recv().ok()
     }
