@@ -78,6 +78,9 @@ enum Alarm {
     LingerOver(ConnId),
 }
 
+/// What carries out [`Effect::Act`]. It may report back with the handle.
+pub type Actor<'a, M> = dyn FnMut(<M as Machine>::Action, &Handle<<M as Machine>::Note>) + 'a;
+
 /// Runs a machine.
 pub struct EventLoop<M: Machine> {
     machine: M,
@@ -144,7 +147,7 @@ impl<M: Machine> EventLoop<M> {
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the
     /// driver's; it must not block.
-    pub fn run(&mut self, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) -> Result<()> {
+    pub fn run(&mut self, act: &mut Actor<'_, M>) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         // What the machine wanted before anything happened: a first dial, for instance.
         self.settle(self.now(), act);
@@ -414,7 +417,7 @@ impl<M: Machine> EventLoop<M> {
     }
 
     /// Writes and carries out until the machine wants nothing more.
-    fn settle(&mut self, now: Now, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) {
+    fn settle(&mut self, now: Now, act: &mut Actor<'_, M>) {
         for _ in 0..self.unwritten.len() {
             let Some(conn) = self.unwritten.pop_front() else {
                 break;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::{Origin, Signal};
@@ -121,10 +121,7 @@ impl<N> Inbox<N> {
         if let Some(note) = self.peeked.borrow_mut().take() {
             return Some(note);
         }
-        match self.notes.try_recv() {
-            Ok(note) => Some(note),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.notes.try_recv().ok()
     }
 
     /// Whether notes are waiting.

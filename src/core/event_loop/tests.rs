@@ -40,11 +40,19 @@ type Order = Box<dyn FnOnce(&mut Probe, Now) + Send>;
 #[derive(Default)]
 struct Peer {
     outbox: Vec<u8>,
+    /// How much of the outbox is on its way.
+    sent: usize,
     longest_outbox: usize,
     echoes: bool,
     appetite: usize,
     /// Said when this one is closed: to whom, and what.
     obituary: Option<(ConnId, &'static [u8])>,
+}
+
+impl Peer {
+    fn unsent(&self) -> &[u8] {
+        &self.outbox[self.sent..]
+    }
 }
 
 struct Probe {
@@ -70,7 +78,7 @@ impl Probe {
     fn say(&mut self, conn: ConnId, bytes: &[u8]) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.outbox.extend_from_slice(bytes);
-            peer.longest_outbox = peer.longest_outbox.max(peer.outbox.len());
+            peer.longest_outbox = peer.longest_outbox.max(peer.unsent().len());
             self.touched.push_back(conn);
         }
     }
@@ -145,7 +153,7 @@ impl Machine for Probe {
             return 0;
         }
         if peer.echoes {
-            ECHO_OUTBOX.saturating_sub(peer.outbox.len())
+            ECHO_OUTBOX.saturating_sub(peer.unsent().len())
         } else {
             peer.appetite
         }
@@ -164,7 +172,7 @@ impl Machine for Probe {
         self.pending_asked.set(self.pending_asked.get() + 1);
         let mut pending = Pending::new();
         if let Some(peer) = self.peers.get(&conn) {
-            for slice in peer.outbox.chunks(SLICE) {
+            for slice in peer.unsent().chunks(SLICE) {
                 if !pending.push(slice) {
                     break;
                 }
@@ -175,7 +183,11 @@ impl Machine for Probe {
 
     fn sent(&mut self, _now: Now, conn: ConnId, bytes: usize) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.outbox.drain(..bytes);
+            peer.sent += bytes;
+            if peer.sent == peer.outbox.len() {
+                peer.outbox.clear();
+                peer.sent = 0;
+            }
         }
     }
 
@@ -351,7 +363,7 @@ fn a_slow_reader_is_waited_for_and_costs_a_bounded_outbox() {
         writer.shutdown(Shutdown::Write).unwrap();
     });
     // Not read until the writer is stuck, which the loop's outbox being full shows.
-    while running.ask(move |probe, _| probe.peers[&conn].outbox.len()) < ECHO_OUTBOX {
+    while running.ask(move |probe, _| probe.peers[&conn].unsent().len()) < ECHO_OUTBOX {
         thread::yield_now();
     }
     let longest = running.ask(move |probe, _| probe.peers[&conn].longest_outbox);
@@ -904,7 +916,7 @@ mod unix {
             // The lowest limit that this process is under already, then all but some taken.
             let limit = Rlimit {
                 current: Some(128),
-                ..before.clone()
+                ..before
             };
             setrlimit(Resource::Nofile, limit).unwrap();
             while let Ok(file) = File::open("/dev/null") {
