@@ -109,8 +109,9 @@ impl<N> Inbox<N> {
 
     /// The loop has ended: who posts, or waits to, is told so.
     pub(super) fn close(&mut self) {
-        self.notes = mpsc::sync_channel(0).1;
+        // Who is released from waiting to post a note finds the other way closed too.
         self.control = mpsc::channel().1;
+        self.notes = mpsc::sync_channel(0).1;
     }
 
     pub(super) fn take_control(&self) -> Option<Posted> {
