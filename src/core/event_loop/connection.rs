@@ -273,6 +273,48 @@ mod tests {
     }
 
     #[test]
+    fn writing_is_tried_unless_it_is_known_to_be_of_no_use() {
+        let with = |change: &dyn Fn(&mut State)| {
+            let mut state = State::default();
+            change(&mut state);
+            state
+        };
+        let table = [
+            ("open", State::default(), true),
+            ("the peer sends no more", with(&|s| s.ended = true), true),
+            ("no room", with(&|s| s.blocked = true), false),
+            ("has its turn later", with(&|s| s.unwritten = true), false),
+            (
+                "broken",
+                with(&|s| s.broken = Some(io::ErrorKind::BrokenPipe)),
+                false,
+            ),
+            ("closing", with(&|s| s.say_farewell(true)), true),
+            (
+                "lingering",
+                with(&|s| {
+                    s.say_farewell(true);
+                    s.takes_leave();
+                }),
+                false,
+            ),
+        ];
+        for (name, state, writes) in table {
+            assert_eq!(state.writes(), writes, "{name}");
+        }
+    }
+
+    #[test]
+    fn why_it_is_of_no_more_use_is_the_first_that_was_known() {
+        let mut state = State::default();
+        assert_eq!(state.gone(), None);
+        state.deaf = true;
+        assert_eq!(state.gone(), Some(io::ErrorKind::BrokenPipe));
+        state.broken = Some(io::ErrorKind::ConnectionReset);
+        assert_eq!(state.gone(), Some(io::ErrorKind::ConnectionReset));
+    }
+
+    #[test]
     fn a_farewell_goes_forward_and_never_back() {
         let mut state = State::default();
         assert!(!state.takes_leave(), "nothing was said");
