@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::{Origin, Signal};
@@ -107,6 +107,13 @@ impl<N> Inbox<N> {
         self.handle.clone()
     }
 
+    /// The loop has ended: who posts, or waits to, is told so.
+    pub(super) fn close(&mut self) {
+        // Who is released from waiting to post a note finds the other way closed too.
+        self.control = mpsc::channel().1;
+        self.notes = mpsc::sync_channel(0).1;
+    }
+
     pub(super) fn take_control(&self) -> Option<Posted> {
         self.control.try_recv().ok()
     }
@@ -115,10 +122,7 @@ impl<N> Inbox<N> {
         if let Some(note) = self.peeked.borrow_mut().take() {
             return Some(note);
         }
-        match self.notes.try_recv() {
-            Ok(note) => Some(note),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.notes.try_recv().ok()
     }
 
     /// Whether notes are waiting.
