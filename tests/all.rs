@@ -1,6 +1,7 @@
 //! The one test binary: a file per subcommand, `support` under all.
 
 mod assets;
+mod chat;
 mod command_line;
 mod serve_chat;
 mod support;

@@ -12,4 +12,5 @@ mod reporter;
 pub mod room;
 pub mod serve;
 pub mod server;
+pub mod store;
 pub mod wire;

@@ -7,6 +7,7 @@ use crate::chat::room::Memory;
 use crate::chat::server::{
     Access, Action, Config, Limits, OPERATORS, Password, Rate, Server, Slow,
 };
+use crate::chat::store::{self, Store};
 use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
 use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::EventLoop;
@@ -36,7 +37,32 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     warn_of_open_password(ui, &config, &addresses);
     warn_of_few_files(ui, config.limits.max_clients);
 
-    let mut driver = EventLoop::new(Server::new(config))?;
+    let memory = config.memory;
+    let mut server = Server::new(config);
+    let store = match &args.log {
+        Some(directory) => {
+            let (store, rooms, warnings) = Store::open(directory, args.log_rotate.bytes(), memory)?;
+            for warning in warnings {
+                ui.warn(&warning);
+            }
+            for room in rooms {
+                server.restore(room.name, room.entries.into_iter());
+            }
+            Some(store)
+        }
+        None => None,
+    };
+
+    let mut driver = EventLoop::new(server)?;
+    let handle = driver.handle();
+    let writer = store
+        .map(|store| {
+            store::spawn(store, move |note| {
+                // Once the loop has ended nobody waits for the answer.
+                let _ = handle.note(note);
+            })
+        })
+        .transpose()?;
     let options = listen_options(args);
     let mut files = Vec::new();
     let mut ready = Vec::new();
@@ -71,11 +97,19 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     let reporter = Reporter::start(ui);
     driver.run(&mut |action, _| match action {
         Action::Report(report) => reporter.report(report),
-        Action::Store(_) => {}
+        Action::Store(batch) => {
+            if let Some(writer) = &writer {
+                writer.store(batch);
+            }
+        }
     })?;
     drop(files);
+    let ended_by = driver.machine().ended_by();
+    // Its inbox goes with it: the store's last answers must not wait for room in there.
+    drop(driver);
+    drop(writer);
     reporter.finish();
-    match driver.machine().ended_by() {
+    match ended_by {
         None => Ok(()),
         Some(signal) => Err(Error::new(
             Kind::Signal(number(signal)),

@@ -1,6 +1,8 @@
 //! What the end-to-end tests stand on: the real binary in a clean environment, servers on port 0 that are
 //! waited for by their ready line and are ended with the test, and connections that fail instead of hanging.
 
+pub mod proxy;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -228,7 +230,10 @@ pub struct Nc {
 
 impl Nc {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::from_stream(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    pub fn from_stream(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         let reader = BufReader::new(stream.try_clone().expect("a second handle"));
