@@ -548,11 +548,10 @@ impl Client {
             );
             return self.finish(Err(error.because(reason.to_string())));
         }
-        if let Link::Up { since, .. } = self.link {
-            if now.since_start >= since + GOOD {
+        if let Link::Up { since, .. } = self.link
+            && now.since_start >= since + GOOD {
                 self.backoff.reset();
             }
-        }
         self.link = Link::Down;
         if self.is_done() {
             return self.finish(Ok(()));
@@ -650,20 +649,18 @@ impl Client {
         }
         match self.link {
             // Whatever was said before the answer has been shown by then.
-            Link::Up { .. } if self.answered || self.progress.is_reached() => {
-                if self
+            Link::Up { .. } if (self.answered || self.progress.is_reached())
+                && self
                     .awaited
                     .iter()
                     .all(|awaited| awaited.asked == Asked::Probe)
-                {
+                => {
                     self.leave(now, Ok(()));
                 }
-            }
-            Link::Up { .. } => {
-                if self.awaited.is_empty() {
+            Link::Up { .. }
+                if self.awaited.is_empty() => {
                     self.probe();
                 }
-            }
             Link::Down | Link::Dialling | Link::Asking | Link::Greeting { .. } if self.was_in => {
                 self.leave(now, Ok(()));
             }
@@ -832,16 +829,14 @@ impl Machine for Client {
         }
         match event {
             Event::Opened { conn, peer, .. } => self.on_opened(now, conn, peer.to_string()),
-            Event::Received { conn, bytes } if self.conn() == Some(conn) => {
-                if !leaving {
+            Event::Received { conn, bytes } if self.conn() == Some(conn)
+                && !leaving => {
                     self.on_received(now, bytes);
                 }
-            }
-            Event::EndOfInput { conn } if self.conn() == Some(conn) => {
-                if !leaving {
+            Event::EndOfInput { conn } if self.conn() == Some(conn)
+                && !leaving => {
                     self.lose(now, "closed by the server");
                 }
-            }
             Event::Writable { conn } if self.conn() == Some(conn) => {
                 self.blocked = false;
                 self.offered = false;
