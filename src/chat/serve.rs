@@ -59,7 +59,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
         .map(|store| {
             store::spawn(store, move |note| {
                 // Once the loop has ended nobody waits for the answer.
-                let _ = handle.note(note);
+                let _ = handle.urgent(note);
             })
         })
         .transpose()?;
@@ -101,8 +101,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             if let Some(writer) = &writer
                 && let Err(failed) = writer.store(batch)
             {
-                // The thread is dead, so nothing else fills the inbox: this does not wait.
-                let _ = handle.note(failed);
+                let _ = handle.urgent(failed);
             }
         }
     })?;

@@ -258,6 +258,7 @@ impl<M: Machine> EventLoop<M> {
         while let Some(posted) = self.inbox.take_control() {
             match posted {
                 Posted::Signal(signal) => self.machine.handle(now, Event::Signal(signal)),
+                Posted::Urgent(note) => self.machine.handle(now, Event::Note(note)),
                 Posted::Adopt(transport, peer, origin) => {
                     self.open(now, transport, &peer, origin);
                 }
