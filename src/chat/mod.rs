@@ -13,4 +13,5 @@ pub mod outbox;
 pub mod render;
 pub mod room;
 pub mod server;
+pub mod token;
 pub mod wire;

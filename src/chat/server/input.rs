@@ -2,10 +2,10 @@
 //! be delivered before the next.
 
 use super::member::Stage;
-use super::{RECOGNITION, Server, Timer};
+use super::{Server, Timer};
 use crate::chat::lines::{Line, LineBuffer};
 use crate::chat::render::Dialect;
-use crate::chat::wire::{ChatEvent, HELLO_PREFIX, Op, Reason, max_wire_line};
+use crate::chat::wire::{ChatEvent, HELLO_PREFIX, Hello, Op, Reason, max_wire_line};
 use crate::core::machine::{ConnId, Now};
 use crate::core::sanitise::{sanitise, sanitise_str};
 
@@ -34,10 +34,10 @@ impl Server {
 
     /// Input that was held back may go on.
     pub(super) fn resume_input(&mut self, now: Now, conn: ConnId) {
-        if let Some(member) = self.member(conn) {
-            if std::mem::take(&mut member.held) {
-                self.work(now, conn);
-            }
+        if let Some(member) = self.member(conn)
+            && std::mem::take(&mut member.held)
+        {
+            self.work(now, conn);
         }
     }
 
@@ -46,10 +46,10 @@ impl Server {
         let Some(member) = self.member(conn) else {
             return;
         };
-        if let Stage::Arriving(_) = member.stage {
-            if !self.recognise(now, conn) {
-                return;
-            }
+        if let Stage::Arriving(_) = member.stage
+            && !self.recognise(now, conn)
+        {
+            return;
         }
         let Some(member) = self.member(conn) else {
             return;
@@ -57,10 +57,10 @@ impl Server {
         // The lines are borrowed from the buffer while all the rest is at work on them.
         let mut input = std::mem::take(&mut member.input);
         self.take_lines(now, conn, &mut input);
-        if let Some(member) = self.member(conn) {
-            if member.stage != Stage::Leaving {
-                member.input = input;
-            }
+        if let Some(member) = self.member(conn)
+            && member.stage != Stage::Leaving
+        {
+            member.input = input;
         }
     }
 
@@ -68,12 +68,19 @@ impl Server {
         loop {
             let limits = &self.config.limits;
             let (rate, max_line) = (limits.rate, limits.max_line);
+            let glut = limits.send_queue / 2;
             let full = self.intake_full();
             let closing = self.closing.is_some();
             let Some(member) = self.member(conn) else {
                 return;
             };
             if member.held || member.stage == Stage::Leaving || closing {
+                return;
+            }
+            if member.outbox.own_bytes() >= glut {
+                // `sent` lets it go on.
+                member.held = true;
+                member.glutted = true;
                 return;
             }
             let max = match member.dialect {
@@ -94,15 +101,15 @@ impl Server {
                 break;
             }
             let operator = member.stage == Stage::Operator;
-            if let (Some(rate), false) = (rate, operator) {
-                if let Err(again) = member.bucket.take(rate, now.since_start) {
-                    member.held = true;
-                    self.timers.set(again, Timer::Input(conn));
-                    return;
-                }
+            if let (Some(rate), false) = (rate, operator)
+                && let Err(again) = member.bucket.take(rate, now.since_start)
+            {
+                member.held = true;
+                self.timers.set(again, Timer::Input(conn));
+                return;
             }
             member.last_input = now.since_start;
-            member.warned = false;
+            member.warned = None;
             let ended = member.ended;
             let line = match input.next_line(max) {
                 Some(line) => line,
@@ -203,13 +210,7 @@ impl Server {
             None
         };
         match refusal {
-            Some(text) => self.tell(
-                conn,
-                &ChatEvent::Refusal {
-                    seq,
-                    text: text.into(),
-                },
-            ),
+            Some(text) => self.refuse_line(token, seq, &text),
             None if text.is_empty() => {}
             None => self.obey(now, conn, &sanitise_str(text), seq),
         }
@@ -232,7 +233,7 @@ impl Server {
             return false;
         }
         let mut input = std::mem::take(&mut member.input);
-        let hello = match input.next_line(max) {
+        let hello: Option<Option<Hello>> = match input.next_line(max) {
             Some(Line::Text(line)) => Some(serde_json::from_slice(line).ok()),
             Some(Line::TooLong) => Some(None),
             None if ended => Some(None),
@@ -248,15 +249,7 @@ impl Server {
             member.dialect = Dialect::Structured;
             member.last_input = now.since_start;
         }
-        match hello {
-            Some(hello) => self.greet(now, conn, hello),
-            None => self.put_out(
-                now,
-                conn,
-                Reason::BadHello,
-                "the hello cannot be understood",
-            ),
-        }
+        self.greet(now, conn, hello);
         true
     }
 
@@ -279,8 +272,7 @@ impl Server {
             );
         } else {
             let at = member.last_input + super::HANDSHAKE;
-            self.timers
-                .set(at.max(now.since_start + RECOGNITION), Timer::Member(conn));
+            self.set_alarm(conn, at);
         }
     }
 }
