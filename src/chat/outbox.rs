@@ -46,19 +46,43 @@ impl Outbox {
         self.tail_line = feed.lines_before(position);
     }
 
-    /// Adds bytes for this member alone, behind all that is in `feed` now.
-    pub fn push(&mut self, feed: Option<&Feed>, bytes: Vec<u8>) {
+    /// Adds bytes for this member alone, behind all that is visible in the feed now: what the server says to one
+    /// need not wait for the disk because others have said something.
+    pub fn push(&mut self, feed: Option<(&Feed, u64)>, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        if let Some(feed) = feed {
-            self.close_stretch(feed, feed.end());
+        let mut place = self.segments.len();
+        if let Some((feed, visible)) = feed {
+            self.close_stretch(feed, visible);
+            place = self.segments.len();
+            while let Some(Segment::Stretch { range, lines }) = place
+                .checked_sub(1)
+                .and_then(|at| self.segments.get_mut(at))
+            {
+                if range.end <= visible {
+                    break;
+                }
+                if range.start < visible {
+                    let line = feed.lines_before(visible);
+                    let hidden = Segment::Stretch {
+                        range: visible..range.end,
+                        lines: line..lines.end,
+                    };
+                    range.end = visible;
+                    lines.end = line;
+                    self.segments.insert(place, hidden);
+                    break;
+                }
+                place -= 1;
+            }
         }
         self.own_bytes += bytes.len();
-        self.segments.push_back(Segment::Own {
+        let own = Segment::Own {
             bytes: bytes.into_boxed_slice(),
             sent: 0,
-        });
+        };
+        self.segments.insert(place, own);
     }
 
     /// Leaves out a range that was just appended to the feed.
@@ -384,7 +408,7 @@ mod tests {
                     }
                     Step::Private(length) => {
                         let line = format!("private {number} {}", "x".repeat(length));
-                        outbox.push(Some(&feed), format!("{line}\n").into_bytes());
+                        outbox.push(Some((&feed, feed.end())), format!("{line}\n").into_bytes());
                         expected.push(line);
                     }
                     Step::Write(room) => {
@@ -427,17 +451,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yet_visible_waits_and_keeps_its_place() {
+    fn what_is_not_yet_visible_waits_and_what_is_for_one_alone_does_not() {
         let mut feed = Feed::default();
         let mut outbox = Outbox::default();
         let first = feed.append(|out| out.extend(b"one\n"));
         feed.append(|out| out.extend(b"two\n"));
-        outbox.push(Some(&feed), b"mine\n".to_vec());
+        let own = feed.append(|out| out.extend(b"own\n"));
+        outbox.skip(&feed, &own);
+        feed.append(|out| out.extend(b"three\n"));
+        outbox.push(Some((&feed, first.end)), b"to you\n".to_vec());
+        outbox.push(Some((&feed, first.end)), b"and you\n".to_vec());
         let mut out = Vec::new();
         drain(&mut outbox, &feed, first.end, 100, &mut out);
-        assert_eq!(out, b"one\n");
+        assert_eq!(out, b"one\nto you\nand you\n");
         drain(&mut outbox, &feed, feed.end(), 100, &mut out);
-        assert_eq!(out, b"one\ntwo\nmine\n");
+        assert_eq!(out, b"one\nto you\nand you\ntwo\nthree\n");
+        assert!(outbox.is_empty(feed.end()));
     }
 
     #[test]
@@ -446,7 +475,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let first = feed.append(|out| out.extend(b"one\n"));
         feed.append(|out| out.extend(b"two\n"));
-        outbox.push(Some(&feed), b"mine\n".to_vec());
+        outbox.push(Some((&feed, feed.end())), b"mine\n".to_vec());
         feed.truncate(first.end);
         outbox.truncate(&feed, first.end);
         feed.append(|out| out.extend(b"three\n"));

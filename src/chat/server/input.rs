@@ -9,6 +9,9 @@ use crate::chat::wire::{ChatEvent, HELLO_PREFIX, Hello, Op, Reason, max_wire_lin
 use crate::core::machine::{ConnId, Now};
 use crate::core::sanitise::{sanitise, sanitise_str};
 
+/// The longest line on the operators' socket at least, in bytes.
+const OPERATOR_LINE: usize = 4096;
+
 impl Server {
     pub(super) fn on_received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) {
         let Some(member) = self.member(conn) else {
@@ -83,7 +86,10 @@ impl Server {
                 member.glutted = true;
                 return;
             }
+            let operator = member.operator;
             let max = match member.dialect {
+                // An operator has to be able to undo any limit.
+                Dialect::Plain if operator => max_line.max(OPERATOR_LINE),
                 Dialect::Plain => max_line,
                 Dialect::Structured => max_wire_line(max_line),
             };
@@ -100,7 +106,6 @@ impl Server {
             if !input.has_line(max) && !member.ended {
                 break;
             }
-            let operator = member.stage == Stage::Operator;
             if let (Some(rate), false) = (rate, operator)
                 && let Err(again) = member.bucket.take(rate, now.since_start)
             {

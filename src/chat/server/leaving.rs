@@ -423,6 +423,8 @@ impl Server {
                     },
                 );
             }
+            // Nobody hears any more how the others go.
+            self.stand_up(conn);
             self.part(now, conn);
         }
         if self.members.iter().flatten().next().is_none() {

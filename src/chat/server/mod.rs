@@ -320,7 +320,8 @@ impl Server {
         else {
             return;
         };
-        let feed = member.stream(places).map(|stream| &stream.feed);
+        let stream = member.stream(places);
+        let feed = stream.map(|stream| (&stream.feed, stream.visible));
         member.outbox.push(feed, bytes);
         let own = member.outbox.own_bytes();
         if own > self.config.limits.send_queue + OVERDRAFT && !member.operator {

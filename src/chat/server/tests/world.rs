@@ -422,15 +422,18 @@ impl World {
             self.handle(Event::Note(Note::Stored { room, id }));
             again = true;
         }
-        if self.server.next_deadline().is_some_and(|at| at <= self.now) {
+        if self.is_due() {
             self.handle(Event::Deadline);
-            again = true;
         }
         for index in 0..self.wires.len() {
             again |= self.read(index);
         }
         self.settle();
-        again || (self.disk == Disk::Prompt && !self.batches.is_empty())
+        again || self.is_due() || (self.disk == Disk::Prompt && !self.batches.is_empty())
+    }
+
+    fn is_due(&self) -> bool {
+        self.server.next_deadline().is_some_and(|at| at <= self.now)
     }
 
     fn read(&mut self, index: usize) -> bool {
