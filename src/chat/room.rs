@@ -132,7 +132,9 @@ pub type Places = [Range<u64>; 2];
 #[derive(Debug)]
 struct Uncommitted {
     id: u64,
-    /// Where the feeds end behind it.
+    /// Where it stands in the feeds.
+    places: Places,
+    /// Where the feeds end behind it and what follows it without being a line of the log.
     ends: [u64; 2],
     receipt: Option<Receipt>,
     /// The topic before this line, if the line is a topic.
@@ -262,6 +264,7 @@ impl Room {
         if self.durable {
             self.uncommitted.push_back(Uncommitted {
                 id: self.last_id,
+                places: places.clone(),
                 ends: [places[0].end, places[1].end],
                 receipt,
                 topic_before: (kind == Kind::Topic).then(|| self.topic.clone()),
@@ -336,6 +339,18 @@ impl Room {
         for stream in &mut self.streams {
             stream.feed.truncate(stream.visible);
         }
+    }
+
+    /// The lines that wait for the disk, oldest first: where they stand in the feeds, from whom they are, and who is
+    /// to be told.
+    pub fn hidden(&self) -> impl Iterator<Item = (&Places, &Entry, Option<Receipt>)> {
+        // The memory holds at least the newest, but not always as many as wait.
+        let known = self.entries.len().min(self.uncommitted.len());
+        let waiting = self.uncommitted.range(self.uncommitted.len() - known..);
+        let entries = self.entries.range(self.entries.len() - known..);
+        waiting
+            .zip(entries)
+            .map(|(line, entry)| (&line.places, entry, line.receipt))
     }
 
     /// The visible lines with ids above `after`, oldest first.

@@ -87,6 +87,33 @@ impl Server {
             member.outbox.follow(&stream.feed, stream.visible);
             if state.long {
                 self.tell_members(conn, seat.room);
+                self.leave_out_hidden(conn, seat.room);
+            }
+        }
+    }
+
+    /// A member that begins to follow a room does not want to hear, of the lines that wait for the disk, those that
+    /// it said before it was cut off or left, nor those of people it ignores.
+    pub(super) fn leave_out_hidden(&mut self, conn: ConnId, index: usize) {
+        let room = &self.places[index].room;
+        if !room.is_waiting() {
+            return;
+        }
+        let Some(Some(member)) = self.members.get_mut(conn.slot as usize) else {
+            return;
+        };
+        if member.catching_up.is_some() {
+            return;
+        }
+        let dialect = member.dialect;
+        for (places, entry, receipt) in room.hidden() {
+            let own = receipt.is_some_and(|receipt| match receipt.session {
+                Some(_) => receipt.session == member.session,
+                None => receipt.conn == conn,
+            });
+            if own || member.ignores_nick(&entry.nick) {
+                let feed = &room.stream(dialect).feed;
+                member.outbox.skip(feed, &places[dialect.index()]);
             }
         }
     }

@@ -303,6 +303,7 @@ impl Server {
         let stream = place.room.stream(member.dialect);
         member.outbox.follow(&stream.feed, stream.visible);
         self.catch_up(conn);
+        self.leave_out_hidden(conn, index);
         let Some(member) = self.peek(conn).filter(|_| announce) else {
             return self.mark_member(conn);
         };

@@ -155,6 +155,13 @@ impl Server {
                 return;
             }
         };
+        if member.dialect == Dialect::Plain
+            && matches!(member.stage, Stage::In | Stage::Password(_))
+            && text.starts_with(HELLO_PREFIX)
+            && let Ok(hello) = serde_json::from_slice::<Hello>(text)
+        {
+            return self.greet_late(now, conn, hello);
+        }
         match (member.stage, member.dialect) {
             (Stage::Password(_), _) => self.try_password(now, conn, &String::from_utf8_lossy(text)),
             (Stage::Operator, _) => self.operator_line(now, conn, &sanitise(text)),
@@ -219,6 +226,17 @@ impl Server {
             None if text.is_empty() => {}
             None => self.obey(now, conn, &sanitise_str(text), seq),
         }
+    }
+
+    /// A program's hello that was held up on its way for so long that it was taken for a person, and greeted. Its
+    /// line has a secret in it that must not be said in the room.
+    fn greet_late(&mut self, now: Now, conn: ConnId, hello: Hello) {
+        self.depart(now, conn, "is a program");
+        if let Some(member) = self.member(conn) {
+            member.stage = Stage::Arriving(None);
+            member.dialect = Dialect::Structured;
+        }
+        self.greet(now, conn, Some(hello));
     }
 
     /// Finds out who is at the other end of a new connection. Says whether that is known now.

@@ -116,7 +116,7 @@ impl Server {
     }
 
     /// Takes a member out of its room and gives its nick back, and says so.
-    fn depart(&mut self, now: Now, conn: ConnId, why: &str) {
+    pub(super) fn depart(&mut self, now: Now, conn: ConnId, why: &str) {
         let Some(member) = self.member(conn) else {
             return;
         };

@@ -434,6 +434,32 @@ fn every_prefix_that_turns_out_to_be_typing_is_a_line() {
     }
 }
 
+/// The packet with the hello was lost, and came when silence had been taken for a person's.
+#[test]
+fn a_late_hello_is_no_line_and_its_secrets_are_not_said() {
+    let mut world = World::new();
+    let bob = world.nc_called("bob");
+    let ann = world.nc();
+    let mut bytes = Vec::new();
+    encode(&mut bytes, &hello(1, "ann"));
+    let (seq, text) = (1, "hi".into());
+    encode(&mut bytes, &Op::Line { seq, text });
+    world.sends(ann, &bytes);
+    let events = world.told(ann);
+    assert_eq!(welcome(&events).0, "ann");
+    assert_eq!(acks(&events), [1]);
+    assert_eq!(
+        world.sees(bob),
+        [
+            "* guest-2 joined",
+            "* guest-2 left",
+            "* ann joined",
+            "<ann> hi"
+        ]
+    );
+    assert_eq!(world.server.nicks.len(), 2);
+}
+
 #[test]
 fn an_unfinished_hello_is_put_out_in_time() {
     let mut world = World::new();
