@@ -13,4 +13,5 @@ pub mod room;
 pub mod serve;
 pub mod server;
 pub mod store;
+pub mod token;
 pub mod wire;
