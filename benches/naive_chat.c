@@ -1,10 +1,11 @@
 /* The yardstick: the chat server that everybody writes first, without mistakes.
  *
- * One thread, epoll, non-blocking sockets, plain lines. Each line is sent to each other member as it comes,
- * with one write per line and member; what a socket does not take is kept and sent later. No names (the
- * descriptor's number stands for one), no rooms, no history, no limits.
+ * One thread, epoll, non-blocking sockets, plain lines. What is read from one member is sent to each other
+ * member at once, with one write per read and member: a line that comes alone is sent alone, lines that came
+ * together go together. What a socket does not take is kept and sent later. No names (the descriptor's number
+ * stands for one), no rooms, no history, no limits. With "line" as second word each line gets its own write.
  *
- *   cc -O2 -o naive_chat naive_chat.c && ./naive_chat 7001
+ *   cc -O2 -o naive_chat naive_chat.c && ./naive_chat 7001 [line]
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_FD = 20064, LONGEST = 4096, PREFIX = 16, READ = 65536, EVENTS = 1024 };
+enum { MAX_FD = 20064, LONGEST = 4096, PREFIX = 16, READ = 65536, EVENTS = 1024, SAID = 1 << 17 };
 
 static const char WELCOME[] = "* welcome\n";
 
@@ -38,7 +39,7 @@ struct member {
 static struct member *by_fd[MAX_FD];
 static struct member *members[MAX_FD];
 static size_t place[MAX_FD], count;
-static int epoll_fd;
+static int epoll_fd, line_by_line;
 
 static void die(const char *what)
 {
@@ -106,14 +107,11 @@ static void flush(struct member *m)
         watch(m, EPOLL_CTL_MOD);
 }
 
-static void say(struct member *from, const char *line, size_t len)
+static void say(struct member *from, const char *bytes, size_t len)
 {
-    char whole[PREFIX + LONGEST];
-    int prefix = snprintf(whole, PREFIX, "<%d> ", from->fd);
-    memcpy(whole + prefix, line, len);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; len && i < count; i++)
         if (members[i] != from)
-            send_to(members[i], whole, (size_t)prefix + len);
+            send_to(members[i], bytes, len);
 }
 
 static void hear(struct member *m)
@@ -127,18 +125,31 @@ static void hear(struct member *m)
         leave(m);
         return;
     }
+    static char said[SAID];
+    size_t said_len = 0;
     char *at = buf, *end = buf + m->torn_len + n, *lf;
     while ((lf = memchr(at, '\n', (size_t)(end - at)))) {
         size_t len = (size_t)(lf + 1 - at);
-        if (len <= LONGEST)
-            say(m, at, len);
+        if (said_len + PREFIX + len > SAID || line_by_line) {
+            say(m, said, said_len);
+            said_len = 0;
+        }
+        if (len <= LONGEST) {
+            said_len += (size_t)snprintf(said + said_len, PREFIX, "<%d> ", m->fd);
+            memcpy(said + said_len, at, len);
+            said_len += len;
+        }
         at = lf + 1;
     }
+    say(m, said, said_len);
     m->torn_len = (size_t)(end - at);
-    if (m->torn_len > LONGEST)
+    if (m->torn_len > LONGEST) {
         leave(m);
-    else
-        memcpy(m->torn, at, m->torn_len);
+        return;
+    }
+    if (m->torn_len && !m->torn && !(m->torn = malloc(LONGEST)))
+        die("malloc");
+    memcpy(m->torn, at, m->torn_len);
 }
 
 static void enter(int listener)
@@ -153,8 +164,8 @@ static void enter(int listener)
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct member *m = calloc(1, sizeof *m);
-    if (!m || !(m->torn = malloc(LONGEST)))
-        die("malloc");
+    if (!m)
+        die("calloc");
     m->fd = fd;
     by_fd[fd] = m;
     place[fd] = count;
@@ -167,6 +178,7 @@ int main(int argc, char **argv)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     addr.sin_port = htons((unsigned short)(argc > 1 ? atoi(argv[1]) : 7001));
+    line_by_line = argc > 2 && !strcmp(argv[2], "line");
     signal(SIGPIPE, SIG_IGN);
     int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

@@ -94,8 +94,8 @@ fn try_fault(fault: Fault) -> Result<f64, String> {
             _ => 30,
         }),
         rules: Rules {
-            // Or the order in the room would be what is noticed.
-            same_order: fault != Fault::OwnSequence,
+            // Most faults change the order in the room too, and that might be what is noticed first.
+            same_order: matches!(fault, Fault::None | Fault::OwnOrder),
             same_prefix: true,
         },
         pid: None,
