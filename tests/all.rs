@@ -3,5 +3,6 @@
 mod assets;
 mod chat;
 mod command_line;
+mod house;
 mod serve_chat;
 mod support;

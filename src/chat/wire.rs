@@ -17,6 +17,8 @@
 //!   [`ChatEvent::Gap`] how many are no longer kept.
 //! - Private lines are numbered per session in the same way ([`Hello::private`]).
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};

@@ -20,6 +20,8 @@
 //! 5. It sleeps until input, room for output, or [`Machine::next_deadline`], and reports that the deadline
 //!    has come with [`Event::Deadline`]. There is no tick.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::fmt;
 use std::io::IoSlice;
 use std::time::Duration;

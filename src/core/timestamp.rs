@@ -1,5 +1,7 @@
 //! A moment of the wall clock, as it is stored and sent: RFC 3339 in UTC with microseconds.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,7 @@
 //! Events for people: one line each, with colours and local times where they are wanted.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::hash::{Hash, Hasher};
 
 use jiff::tz::TimeZone;

@@ -3,6 +3,8 @@
 //! What a terminal would obey, or what a person would not see, is written as `\uXXXX`: that is the same
 //! text for a program, and harmless where the output is looked at.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::io::{self, Write};
 
 use serde::Serialize;

@@ -10,6 +10,8 @@
 //! leaves the directory, that no two are one on a file system which folds case or normalises Unicode, and that every
 //! shell takes them. `@` is thus in no room's name.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use crate::chat::nick::RoomName;
 
 const EXTENSION: &str = ".jsonl";
