@@ -319,8 +319,7 @@ pub struct ChatArgs {
     /// Enter this room instead of the lobby
     #[arg(short, long, value_name = "ROOM", value_parser = values::word)]
     pub room: Option<String>,
-    /// Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a
-    /// terminal, else none]
+    /// Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]
     #[arg(long, value_name = "N", conflicts_with = "no_history")]
     pub history: Option<u32>,
     /// Show no earlier lines
@@ -336,10 +335,10 @@ pub struct ChatArgs {
     /// Send this line instead of reading stdin; may be repeated
     #[arg(long, value_name = "LINE", help_heading = "Scripts", value_parser = values::line)]
     pub send: Vec<String>,
-    /// Wait for a message that matches, print the match, and leave
+    /// Wait for a message of others that matches, print the match, and leave
     #[arg(long, value_name = "REGEX", help_heading = "Scripts")]
     pub expect: Option<Regex>,
-    /// Leave after this many messages
+    /// Leave after this many messages of others, with --expect after so many that match
     #[arg(long, value_name = "N", help_heading = "Scripts", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Give up with status 4 when not done after this long

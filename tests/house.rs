@@ -12,6 +12,8 @@ use crate::support::root;
 /// The modules that decide and touch nothing: no socket, file, clock, thread or terminal. What lies below a module
 /// is pure with it.
 const PURE: &[&str] = &[
+    "src/chat/client/machine/mod.rs",
+    "src/chat/client/raw.rs",
     "src/chat/command.rs",
     "src/chat/feed.rs",
     "src/chat/journal.rs",

@@ -108,10 +108,26 @@ const CHAT: Page = Page {
     synopsis: "sockkit chat [OPTIONS] [ADDR]",
     description: &[
         "Joins a chat. At a terminal what others say appears above the line that is being typed. In a pipe the lines of stdin are sent and what others say is printed; at the end of stdin it waits until the server has acknowledged every line, and exits.",
-        "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled.",
+        "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled. Lines that nobody acknowledged when it ends are counted on stderr, and the status is not 0.",
+        "--expect and --count wait for what others say in the room, with /me and in private; lines of its own do not count, and what was said before it came only with --history. What is waited for is all that is printed: the part that matches --expect, or with --count alone or --json the whole of each message. With both, so many have to match.",
+        "With --raw it talks to any server of lines. At the end of stdin it closes its direction and prints until the server closes too, unless --expect, --count or --follow wants more. Bytes pass into a pipe as they come; on a terminal they are made visible. --idle-timeout does not apply.",
+        "At a terminal Tab completes commands and names, Ctrl-C clears the line or, when it is empty, leaves, and so does Ctrl-D. Several lines that are pasted are asked back before they are sent.",
     ],
     lists: &[
         ADDRESSES,
+        (
+            "JSON",
+            &[
+                (
+                    "Input",
+                    "With --json a line of stdin is an object: {\"text\":\"hello\"} says hello or, with a leading slash, is a command; {\"op\":\"history\",\"after\":ID,\"limit\":N} asks for lines of the room; {\"op\":\"ping\"} for a pong; {\"op\":\"bye\"} leaves. Unknown fields are ignored. At the first line that cannot be understood it reads no further, and ends with status 2 once the lines before it are acknowledged.",
+                ),
+                (
+                    "Output",
+                    "The events of the server, connected, and disconnected. An ack with a seq says that so many lines are in the log.",
+                ),
+            ],
+        ),
         (
             "ENVIRONMENT",
             &[
@@ -120,6 +136,21 @@ const CHAT: Page = Page {
                     "The password, unless --password-file is given.",
                 ),
                 COLOURS,
+            ],
+        ),
+        (
+            "ENVIRONMENT OF --exec",
+            &[
+                (
+                    "SOCKKIT_EVENT",
+                    "message, action (/me) or private; line with --raw, which has only SOCKKIT_TEXT beside it.",
+                ),
+                ("SOCKKIT_NICK, SOCKKIT_TEXT", "Who said what."),
+                ("SOCKKIT_ROOM", "Where; empty for private ones."),
+                (
+                    "SOCKKIT_ID, SOCKKIT_TIME",
+                    "The number in the room, or of the private line, and when the server took it (RFC 3339, UTC).",
+                ),
             ],
         ),
     ],

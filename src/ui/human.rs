@@ -25,14 +25,8 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time of this moment, as it would stand before a line.
-    pub fn now(&self) -> String {
-        self.text(Timestamp::from_unix_micros(
-            jiff::Timestamp::now().as_microsecond(),
-        ))
-    }
-
-    fn text(&self, time: Timestamp) -> String {
+    /// A time with the space behind it, as it stands before a line.
+    pub fn text(&self, time: Timestamp) -> String {
         let (zone, format) = match self {
             Clock::Off => return String::new(),
             Clock::Minutes(zone) => (zone, "%H:%M "),

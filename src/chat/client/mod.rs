@@ -1,13 +1,15 @@
 //! `chat`: the client, at a terminal and in a pipe.
 //!
 //! - [`machine`]: what it decides; [`raw`]: the same for servers that are not ours;
-//! - `dialler`, `input`, `terminal` (with `screen`): what reaches the machine;
+//! - `dialler`, `input`, `terminal` (with `guide`, `paste`, `screen`): what reaches the machine;
 //! - `view`, `printer`, `exec`: what becomes of what it says.
 
 mod dialler;
 mod exec;
+mod guide;
 mod input;
 pub mod machine;
+mod paste;
 mod printer;
 pub mod raw;
 mod screen;
@@ -203,7 +205,7 @@ impl House {
         let patience = (hurry || terminal.is_some()).then_some(LAST_WORDS);
         self.printing.finish(patience);
         if let Some(terminal) = terminal {
-            terminal.finish();
+            terminal.finish(&self.ui);
         }
     }
 }
@@ -221,7 +223,12 @@ fn drive<M: Machine<Note = Note, Action = Action>>(
             let voice = voice.clone();
             dialler.start(handle.clone(), move |step| voice.detail(1, step));
         }
-        Action::AskPassword { again } => house.view.ask_password(again),
+        Action::AskPassword { again } => {
+            if !house.view.ask_password(again) {
+                // The loop is there: it has just asked.
+                let _ = handle.urgent(Note::Password(None));
+            }
+        }
         Action::Show(shown) => house.view.show(shown),
     })?;
     let (result, unacknowledged) = end(driver.machine());

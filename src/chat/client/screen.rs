@@ -3,7 +3,8 @@
 
 #[cfg(unix)]
 use std::io;
-use std::io::Write;
+
+use crate::ui::Ui;
 
 /// Erases the rest of the line with what was being typed, and ends bracketed paste (xterm's private mode 2004).
 const GIVE_BACK: &[u8] = b"\r\x1b[J\x1b[?2004l";
@@ -24,10 +25,9 @@ impl Screen {
     }
 
     /// Puts back. On Windows the console's programs set its modes themselves when they get it back.
-    pub(super) fn restore(&self) {
+    pub(super) fn restore(&self, ui: &Ui) {
         // A terminal that is gone needs nothing.
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(GIVE_BACK).and_then(|()| stdout.flush());
+        let _ = ui.write(GIVE_BACK);
         #[cfg(unix)]
         if let Some(settings) = &self.settings {
             let now = rustix::termios::OptionalActions::Drain;

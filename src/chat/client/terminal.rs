@@ -7,39 +7,29 @@
 //! The prompt looks like the lines of others, with the time of the last key: so what was typed stays on the screen
 //! as one line of the talk, and need not be printed again.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustyline::completion::{Completer, Pair};
 use rustyline::config::BellStyle;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
-use rustyline::validate::Validator;
-use rustyline::{ColorMode, CompletionType, Context, Editor, ExternalPrinter, Helper};
-use unicode_width::UnicodeWidthStr;
+use rustyline::{ColorMode, CompletionType, Editor, ExternalPrinter};
 use zeroize::Zeroizing;
 
+use super::guide::{self, Guide, Mask, Shared};
 use super::machine::Note;
+use super::paste::{Forwarder, Typed};
 use super::printer::{Printer, Sink};
 use super::screen::Screen;
-use crate::chat::command::{COMMANDS, Command, parse};
+use crate::chat::command::{Command, parse};
 use crate::chat::wire::ChatEvent;
 use crate::core::event_loop::Handle;
 use crate::core::machine::Signal;
-use crate::core::sanitise::sanitise_str;
 use crate::error::{Error, Kind, Result};
-use crate::ui::Output;
 use crate::ui::human::Style;
-
-/// Lines that come closer together than this were pasted on a terminal that does not say so (bracketed paste
-/// does): nobody types Enter a hundred times a second.
-const BURST: Duration = Duration::from_millis(10);
+use crate::ui::{Output, Ui};
 
 /// How long the next prompt waits for the answer to `/nick`, so that it shows the new one.
 const RENAMING: Duration = Duration::from_millis(300);
@@ -47,39 +37,10 @@ const RENAMING: Duration = Duration::from_millis(300);
 /// How many lines the up arrow goes back.
 const HISTORY: usize = 1000;
 
-/// What is known of the room, and of the line being typed.
-#[derive(Debug, Default)]
-struct Known {
-    nick: String,
-    others: BTreeSet<String>,
-    /// The line being typed is empty.
-    empty: bool,
-    /// The editor has the terminal.
-    editing: bool,
-}
-
-struct Shared {
-    known: Mutex<Known>,
-    renamed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the editor is to do next.
 enum Order {
     AskPassword { again: bool },
     Talk(Printer),
-}
-
-/// What was typed.
-enum Typed {
-    Line(String),
-    Paste(Vec<String>),
-    End,
 }
 
 /// The terminal.
@@ -149,46 +110,15 @@ impl Terminal {
 
     /// Learns names from an event.
     pub(super) fn learn(&self, event: &ChatEvent<'_>) {
-        let mut known = self.shared.lock();
-        match event {
-            ChatEvent::Welcome { nick, .. } | ChatEvent::You { nick, .. } => {
-                known.nick = sanitise_str(nick).into_owned();
-                self.shared.renamed.notify_all();
-            }
-            ChatEvent::Members { nicks, .. } => {
-                known.others = nicks.iter().map(|nick| clean(nick)).collect();
-            }
-            ChatEvent::Joined { nicks, .. } => {
-                known.others.extend(nicks.iter().map(|nick| clean(nick)));
-            }
-            ChatEvent::Left { nicks, .. } => {
-                for nick in nicks {
-                    known.others.remove(sanitise_str(nick).as_ref());
-                }
-            }
-            ChatEvent::Renamed { from, to, .. } => {
-                known.others.remove(sanitise_str(from).as_ref());
-                known.others.insert(clean(to));
-            }
-            ChatEvent::Message { nick, .. }
-            | ChatEvent::Action { nick, .. }
-            | ChatEvent::Private { nick, .. } => {
-                known.others.insert(clean(nick));
-            }
-            _ => {}
-        }
+        self.shared.learn(event);
     }
 
     /// Gives the terminal back as it was.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self, ui: &Ui) {
         if self.shared.lock().editing {
-            self.screen.restore();
+            self.screen.restore(ui);
         }
     }
-}
-
-fn clean(nick: &str) -> String {
-    sanitise_str(nick).into_owned()
 }
 
 impl Sink for AboveTheLine {
@@ -248,11 +178,7 @@ impl Typist {
                 }
                 Order::Talk(printer) => {
                     let (sender, typed) = mpsc::channel();
-                    let forwarder = Forwarder {
-                        handle: self.handle.clone(),
-                        printer,
-                        pasted: None,
-                    };
+                    let forwarder = Forwarder::new(self.handle.clone(), printer);
                     thread::spawn(move || forwarder.forward(&typed));
                     self.talk(&mut editor, &sender);
                     return;
@@ -296,8 +222,7 @@ impl Typist {
         loop {
             let prompt = match question.take() {
                 Some(lines) => format!("send {lines} lines? [y/N] "),
-                // The guide puts the time there.
-                None => format!("00:00 <{}> ", self.shared.lock().nick),
+                None => guide::prompt(&self.shared.lock().nick),
             };
             let line = match self.read(editor, &prompt) {
                 Ok(line) => line,
@@ -347,215 +272,6 @@ impl Typist {
                     .renamed
                     .wait_timeout_while(known, RENAMING, |known| known.nick == nick);
             }
-        }
-    }
-}
-
-/// The thread that decides what is sent.
-struct Forwarder {
-    handle: Handle<Note>,
-    printer: Printer,
-    /// Lines that were pasted and are asked back.
-    pasted: Option<Vec<String>>,
-}
-
-impl Forwarder {
-    fn forward(mut self, typed: &Receiver<Typed>) {
-        while let Ok(next) = typed.recv() {
-            let mut lines = Vec::new();
-            let mut ended = false;
-            let mut asked = false;
-            match next {
-                Typed::Line(answer) if self.pasted.is_some() => {
-                    self.answer(&answer);
-                    continue;
-                }
-                Typed::Line(line) => lines.push(line),
-                Typed::Paste(more) => {
-                    lines = more;
-                    asked = true;
-                }
-                Typed::End => ended = true,
-            }
-            while !ended && !asked {
-                match typed.recv_timeout(BURST) {
-                    Ok(Typed::Line(line)) => lines.push(line),
-                    Ok(Typed::Paste(more)) => lines.extend(more),
-                    Ok(Typed::End) | Err(RecvTimeoutError::Disconnected) => ended = true,
-                    Err(RecvTimeoutError::Timeout) => break,
-                }
-            }
-            lines.retain(|line| !line.is_empty());
-            if lines.len() > 1 {
-                if !asked {
-                    let text = format!("send {} lines? [y/N]\n", lines.len());
-                    self.printer.print(text.as_bytes());
-                }
-                self.pasted = Some(lines);
-            } else {
-                self.send(lines);
-            }
-            if ended {
-                // A loop that has ended has no use for it.
-                let _ = self.handle.urgent(Note::InputEnded);
-                return;
-            }
-        }
-    }
-
-    fn answer(&mut self, answer: &str) {
-        let lines = self.pasted.take().unwrap_or_default();
-        if matches!(answer.trim(), "y" | "Y" | "yes") {
-            self.send(lines);
-        } else {
-            let text = format!("* {} lines not sent\n", lines.len());
-            self.printer.print(text.as_bytes());
-        }
-    }
-
-    /// Past the queue: what a person types is bounded by the person, and a queue that is full would take the
-    /// keyboard away.
-    fn send(&self, lines: Vec<String>) {
-        for line in lines {
-            let _ = self.handle.urgent(Note::Line(line));
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mask {
-    On,
-    Off,
-}
-
-/// Draws the prompt and completes names.
-struct Guide {
-    shared: Arc<Shared>,
-    style: Style,
-    mask: Mask,
-}
-
-impl Helper for Guide {}
-impl Hinter for Guide {
-    type Hint = String;
-}
-impl Validator for Guide {}
-
-impl Highlighter for Guide {
-    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        self.shared.lock().empty = line.is_empty();
-        match self.mask {
-            Mask::On => Cow::Owned("*".repeat(line.width())),
-            Mask::Off => Cow::Borrowed(line),
-        }
-    }
-
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(
-        &'s self,
-        prompt: &'p str,
-        default: bool,
-    ) -> Cow<'b, str> {
-        let nick = prompt
-            .strip_prefix("00:00 <")
-            .and_then(|rest| rest.strip_suffix("> "));
-        let Some(nick) = nick.filter(|_| default) else {
-            return Cow::Borrowed(prompt);
-        };
-        let mut drawn = String::new();
-        self.style.dim(&mut drawn, &self.style.clock.now());
-        drawn.push('<');
-        self.style.nick(&mut drawn, nick);
-        drawn.push_str("> ");
-        Cow::Owned(drawn)
-    }
-
-    /// Always: the time in the prompt is that of the last key, and whether the line is empty must be known.
-    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
-        true
-    }
-}
-
-impl Completer for Guide {
-    type Candidate = Pair;
-
-    fn complete(
-        &self,
-        line: &str,
-        pos: usize,
-        _context: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.mask == Mask::On {
-            return Ok((pos, Vec::new()));
-        }
-        let known = self.shared.lock();
-        Ok(complete(line.get(..pos).unwrap_or_default(), &known.others))
-    }
-}
-
-/// What the word before the cursor may become: where it begins, and the candidates.
-fn complete(before: &str, nicks: &BTreeSet<String>) -> (usize, Vec<Pair>) {
-    let start = before.rfind(char::is_whitespace).map_or(0, |at| {
-        at + before[at..].chars().next().map_or(1, char::len_utf8)
-    });
-    let word = before[start..].to_lowercase();
-    let pair = |display: &str, replacement: String| Pair {
-        display: display.to_string(),
-        replacement,
-    };
-    let candidates = if start == 0 && word.starts_with('/') {
-        COMMANDS
-            .iter()
-            .filter(|(name, ..)| name.starts_with(&word))
-            .map(|(name, takes, _)| {
-                let space = if takes.is_empty() { "" } else { " " };
-                pair(name, format!("{name}{space}"))
-            })
-            .collect()
-    } else if word.is_empty() {
-        Vec::new()
-    } else {
-        let behind = if start == 0 { ": " } else { " " };
-        nicks
-            .iter()
-            .filter(|nick| nick.to_lowercase().starts_with(&word))
-            .map(|nick| pair(nick, format!("{nick}{behind}")))
-            .collect()
-    };
-    (start, candidates)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_and_nicks_are_completed() {
-        let nicks: BTreeSet<String> = ["Ann", "anton", "bob", "Ольга"].map(Into::into).into();
-        let texts = |before: &str| {
-            let (start, pairs) = complete(before, &nicks);
-            let texts: Vec<String> = pairs.into_iter().map(|pair| pair.replacement).collect();
-            (start, texts)
-        };
-        let table: [(&str, usize, &[&str]); 8] = [
-            ("an", 0, &["Ann: ", "anton: "]),
-            ("hello AN", 6, &["Ann ", "anton "]),
-            ("/msg ол", 5, &["Ольга "]),
-            ("/jo", 0, &["/join "]),
-            ("/h", 0, &["/history ", "/help"]),
-            ("see /h", 4, &[]),
-            ("", 0, &[]),
-            ("hello\u{3000}b", 8, &["bob "]),
-        ];
-        for (before, start, candidates) in table {
-            let (at, texts) = texts(before);
-            assert_eq!(
-                (at, texts.as_slice()),
-                (
-                    start,
-                    &candidates.iter().map(|c| c.to_string()).collect::<Vec<_>>()[..]
-                ),
-                "{before:?}"
-            );
         }
     }
 }

@@ -35,6 +35,7 @@ impl Voice {
     /// A remark.
     pub(super) fn note(&self, text: &str) {
         match &self.above {
+            Some(_) if self.ui.quiet() => {}
             Some(printer) => printer.print(self.remark(text).as_bytes()),
             None => self.ui.note(text),
         }
@@ -143,10 +144,12 @@ impl View {
         self.exec = Some(exec);
     }
 
-    pub(super) fn ask_password(&self, again: bool) {
+    /// Whether there is somebody to ask, unseen.
+    pub(super) fn ask_password(&self, again: bool) -> bool {
         if let Some(terminal) = &self.terminal {
             terminal.ask_password(again);
         }
+        self.terminal.is_some()
     }
 
     pub(super) fn show(&mut self, shown: Shown) {

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::goal::Verdict;
-use super::{AFTER_RESTART, Action, Answer, Asked, Client, Link, OTHER_SERVERS, Shown, Status};
+use super::{
+    AFTER_RESTART, Action, Answer, Asked, Client, Link, OTHER_SERVERS, PASSWORD_SOURCES, Shown,
+    Status,
+};
 use crate::chat::lines::Line;
 use crate::chat::wire::{ChatEvent, Op, Reason, max_wire_line};
 use crate::core::machine::{Effect, Now};
@@ -271,9 +274,7 @@ impl Client {
         };
         let error = error.because(text);
         let error = match reason {
-            Reason::Password => {
-                error.hint("set SOCKKIT_PASSWORD, or give a file with --password-file")
-            }
+            Reason::Password => error.hint(PASSWORD_SOURCES),
             Reason::Nick => error.hint("--nick takes another"),
             _ => error,
         };

@@ -208,11 +208,8 @@ impl Client {
             }
             Note::DialFailed(error) => self.on_dial_failed(now, error),
             Note::Password(None) => {
-                let error = Error::new(
-                    Kind::Refused,
-                    format!("not let in by {}: no password", self.config.peer),
-                );
-                self.finish(Err(error));
+                let text = format!("not let in by {}: no password was given", self.config.peer);
+                self.fail(Kind::Refused, text, Some(PASSWORD_SOURCES));
             }
             Note::Password(password) => {
                 self.config.password = password;
@@ -342,6 +339,9 @@ impl Client {
 
 /// What may help where the other end does not talk as our server does.
 const OTHER_SERVERS: &str = "--raw talks to servers that are not sockkit's";
+
+/// Where a password comes from when nobody can be asked.
+const PASSWORD_SOURCES: &str = "set SOCKKIT_PASSWORD, or give a file with --password-file";
 
 impl Request {
     fn op(&self) -> Op<'static> {
