@@ -79,7 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--nick', '--nick', [CompletionResultType]::ParameterName, 'Ask for this nick; without it the server gives one')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Enter this room instead of the lobby')
             [CompletionResult]::new('--room', '--room', [CompletionResultType]::ParameterName, 'Enter this room instead of the lobby')
-            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Show this many earlier lines on entering')
+            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a terminal, else none]')
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD')
             [CompletionResult]::new('--send', '--send', [CompletionResultType]::ParameterName, 'Send this line instead of reading stdin; may be repeated')
             [CompletionResult]::new('--expect', '--expect', [CompletionResultType]::ParameterName, 'Wait for a message that matches, print the match, and leave')

@@ -74,7 +74,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --nick 'Ask for this nick; without it the server gives one'
             cand -r 'Enter this room instead of the lobby'
             cand --room 'Enter this room instead of the lobby'
-            cand --history 'Show this many earlier lines on entering'
+            cand --history 'Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a terminal, else none]'
             cand --password-file 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD'
             cand --send 'Send this line instead of reading stdin; may be repeated'
             cand --expect 'Wait for a message that matches, print the match, and leave'

@@ -128,7 +128,7 @@ impl Client {
                 self.pass_on(event);
             }
             ChatEvent::Ack { seq } => {
-                self.lines.settle(seq);
+                self.settle(seq);
                 self.awaited
                     .retain(|awaited| !matches!(awaited.asked, Asked::Line(line) if line <= seq));
                 self.answered = true;
@@ -214,7 +214,7 @@ impl Client {
         });
         self.pass_on(event);
 
-        self.lines.settle(acked);
+        self.settle(acked);
         let lines: Vec<(u64, String)> = self
             .lines
             .iter()
@@ -322,10 +322,20 @@ impl Client {
     }
 
     /// Shows a line, and looks whether it is what was waited for.
+    /// The server has taken the lines up to this number.
+    fn settle(&mut self, seq: u64) {
+        if self.lines.settle(seq) {
+            self.backoff.reset();
+        }
+    }
+
     fn tell(&mut self, event: ChatEvent<'_>, when: When, said: Option<String>) {
         let counts = match when {
             When::Seen => return,
-            When::Now => true,
+            When::Now => {
+                self.backoff.reset();
+                true
+            }
             When::Earlier => self.config.goal.earlier,
         };
         if self.progress.is_reached() {
