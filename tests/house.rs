@@ -73,6 +73,24 @@ fn modules_that_say_they_are_pure_are_in_the_list() {
     }
 }
 
+/// What it must not touch, it must not have touched by another.
+#[test]
+fn pure_modules_use_only_pure_ones() {
+    for (path, text) in sources().filter(|(path, _)| is_pure(path) && !is_tests(path)) {
+        for (number, line) in without_tests(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (at, _) in code.match_indices("crate::") {
+                let module = module_of(&code[at + "crate::".len()..]);
+                assert!(
+                    is_pure(&module),
+                    "{path}:{}: a pure module uses {module}, which is not in the list of pure ones",
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
 /// The contract says so (`core::machine`), and virtual time depends on it.
 #[test]
 fn every_machine_is_pure() {
@@ -240,6 +258,28 @@ fn read(path: &str) -> String {
         .unwrap_or_else(|error| panic!("{path}: {error}"))
         // As git may leave it on Windows.
         .replace('\r', "")
+}
+
+/// The file of the module that a path leads into, as far down as there are files: `core::machine::Now` is in
+/// `src/core/machine.rs`.
+fn module_of(path: &str) -> String {
+    let mut folder = "src".to_string();
+    let mut file = "src/lib.rs".to_string();
+    for name in path.split("::") {
+        let name: String = name
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
+        folder = format!("{folder}/{name}");
+        let found = [format!("{folder}.rs"), format!("{folder}/mod.rs")]
+            .into_iter()
+            .find(|file| root().join(file).is_file());
+        match found {
+            Some(found) => file = found,
+            None => break,
+        }
+    }
+    file
 }
 
 /// Whether a module or one that it lies below is in the list.
