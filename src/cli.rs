@@ -319,14 +319,10 @@ pub struct ChatArgs {
     /// Enter this room instead of the lobby
     #[arg(short, long, value_name = "ROOM", value_parser = values::word)]
     pub room: Option<String>,
-    /// Show this many earlier lines on entering
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 20,
-        conflicts_with = "no_history"
-    )]
-    pub history: u32,
+    /// Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a
+    /// terminal, else none]
+    #[arg(long, value_name = "N", conflicts_with = "no_history")]
+    pub history: Option<u32>,
     /// Show no earlier lines
     #[arg(long)]
     pub no_history: bool,

@@ -7,6 +7,7 @@ use crate::chat::room::Memory;
 use crate::chat::server::{
     Access, Action, Config, Limits, OPERATORS, Password, Rate, Server, Slow,
 };
+use crate::chat::store::{self, Store};
 use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
 use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::EventLoop;
@@ -21,7 +22,7 @@ use crate::ui::Ui;
 /// The port of an address without one.
 const DEFAULT_PORT: u16 = 8888;
 
-/// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners, logs.
+/// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners.
 const OWN_FILES: u64 = 32;
 
 /// Runs the server until it is told to stop.
@@ -34,9 +35,34 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
         .transpose()?;
     let config = config(ui, args)?;
     warn_of_open_password(ui, &config, &addresses);
-    warn_of_few_files(ui, config.limits.max_clients);
+    warn_of_few_files(ui, &config);
 
-    let mut driver = EventLoop::new(Server::new(config))?;
+    let memory = config.memory;
+    let mut server = Server::new(config);
+    let store = match &args.log {
+        Some(directory) => {
+            let (store, rooms, warnings) = Store::open(directory, args.log_rotate.bytes(), memory)?;
+            for warning in warnings {
+                ui.warn(&warning);
+            }
+            for room in rooms {
+                server.restore(room.name, room.entries.into_iter());
+            }
+            Some(store)
+        }
+        None => None,
+    };
+
+    let mut driver = EventLoop::new(server)?;
+    let handle = driver.handle();
+    let writer = store
+        .map(|store| {
+            store::spawn(store, move |note| {
+                // Once the loop has ended nobody waits for the answer.
+                let _ = handle.urgent(note);
+            })
+        })
+        .transpose()?;
     let options = listen_options(args);
     let mut files = Vec::new();
     let mut ready = Vec::new();
@@ -69,13 +95,23 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     }
 
     let reporter = Reporter::start(ui);
-    driver.run(&mut |action, _| match action {
+    driver.run(&mut |action, handle| match action {
         Action::Report(report) => reporter.report(report),
-        Action::Store(_) => {}
+        Action::Store(batch) => {
+            if let Some(writer) = &writer
+                && let Err(failed) = writer.store(batch)
+            {
+                let _ = handle.urgent(failed);
+            }
+        }
     })?;
     drop(files);
+    let ended_by = driver.machine().ended_by();
+    // Its inbox goes with it: the store's last answers must not wait for room in there.
+    drop(driver);
+    drop(writer);
     reporter.finish();
-    match driver.machine().ended_by() {
+    match ended_by {
         None => Ok(()),
         Some(signal) => Err(Error::new(
             Kind::Signal(number(signal)),
@@ -224,11 +260,16 @@ fn warn_of_open_password(ui: &Ui, config: &Config, addresses: &[Address]) {
     }
 }
 
-fn warn_of_few_files(ui: &Ui, max_clients: usize) {
+fn warn_of_few_files(ui: &Ui, config: &Config) {
     let Some(limit) = raise_open_file_limit().and_then(|limit| limit.now) else {
         return;
     };
-    let room = limit.saturating_sub(OWN_FILES);
+    let logs = match config.durable {
+        true => store::MAX_OPEN as u64,
+        false => 0,
+    };
+    let max_clients = config.limits.max_clients;
+    let room = limit.saturating_sub(OWN_FILES + logs);
     if room < max_clients as u64 {
         ui.warn(&format!(
             "{limit} files may be open (ulimit -n): about {room} clients fit, fewer than --max-clients {max_clients}"

@@ -25,6 +25,13 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// The time of this moment, as it would stand before a line.
+    pub fn now(&self) -> String {
+        self.text(Timestamp::from_unix_micros(
+            jiff::Timestamp::now().as_microsecond(),
+        ))
+    }
+
     fn text(&self, time: Timestamp) -> String {
         let (zone, format) = match self {
             Clock::Off => return String::new(),

@@ -194,6 +194,8 @@ fn the_repair_says_what_it_did() {
         fs::write(&path, &whole[..length]).expect("a file");
         let (_, _, warnings) = open_with(dir.path(), NEVER, MEMORY);
         assert_eq!(warnings, [format!("{}: {what}", path.display())]);
+        let repaired = fs::read(&path).expect("the log");
+        assert!(repaired.is_empty() || repaired.ends_with(b"\n"), "{what}");
     }
     // A power loss may leave a place without content.
     fs::write(&path, [&whole[..], &[0; 5000]].concat()).expect("a file");
@@ -230,6 +232,36 @@ fn a_log_is_rotated_at_its_size_and_read_over_all_its_files() {
     // A crash between the renaming and the new file leaves the old ones alone.
     fs::remove_file(dir.path().join("l.jsonl")).expect("the log");
     assert_eq!(ids(&open(dir.path()).1, "#l"), [1, 2, 3, 4, 5, 6, 7, 8]);
+    // The operator may take old ones away, and no new one is taken for an old one then.
+    fs::remove_file(dir.path().join("l@000001.jsonl")).expect("the oldest");
+    let (mut store, ..) = open_with(dir.path(), 1, MEMORY);
+    store.store(vec![batch("#l", 0, 9..=9)]);
+    store.store(vec![batch("#l", 0, 10..=10)]);
+    drop(store);
+    assert_eq!(ids(&open(dir.path()).1, "#l"), [3, 4, 5, 6, 7, 8, 9, 10]);
+    // Only the file that is written can be torn by a crash; others are left as they are.
+    let path = dir.path().join("l@000002.jsonl");
+    let damaged = [&fs::read(&path).expect("a file")[..], b"{\"id\""].concat();
+    fs::write(&path, &damaged).expect("a file");
+    let (_, restored, warnings) = open_with(dir.path(), NEVER, MEMORY);
+    assert_eq!(ids(&restored, "#l").len(), 8);
+    let expected = format!("{}: left out 1 line without sense", path.display());
+    assert_eq!(warnings, [expected]);
+    assert_eq!(fs::read(&path).expect("a file"), damaged);
+}
+
+#[test]
+fn what_a_killed_server_left_in_memory_is_on_the_disk_before_it_is_shown() {
+    let dir = directory();
+    fs::write(dir.path().join("l.jsonl"), batch("#l", 0, 1..=1).bytes).expect("a file");
+    faults::calls();
+    open(dir.path());
+    let calls = faults::calls();
+    assert!(calls.contains(&Call::Sync) && calls.contains(&Call::SyncDirectory));
+    faults::order(0, Call::Sync);
+    let (mut store, restored, warnings) = open_with(dir.path(), NEVER, MEMORY);
+    assert_eq!((restored.len(), warnings.len()), (0, 1));
+    assert_eq!(outcomes(&store.store(vec![batch("#l", 0, 1..=1)])), ["l!0"]);
 }
 
 #[test]
@@ -583,15 +615,19 @@ fn a_file_that_cannot_be_cut_back_takes_nothing_until_it_can() {
     for _ in 0..2 {
         faults::order(0, Call::Cut);
     }
-    let notes = store.store(vec![batch("#l", 0, 2..=2), batch("#l", 0, 3..=3)]);
+    let notes = store.store(vec![
+        batch("#l", 0, 2..=2),
+        batch("#l", 0, 3..=3),
+        batch("#l", 1, 3..=3),
+    ]);
     assert_eq!(
         outcomes(&notes),
-        ["l!0", "l!0", "?"],
+        ["l!0", "l!0", "?", "l!1"],
         "what was written before has no fsync"
     );
-    assert_eq!(outcomes(&store.store(vec![batch("#l", 1, 2..=2)])), ["l!1"]);
+    assert_eq!(outcomes(&store.store(vec![batch("#l", 2, 2..=2)])), ["l!2"]);
     assert_eq!(
-        outcomes(&store.store(vec![batch("#l", 2, 2..=2)])),
+        outcomes(&store.store(vec![batch("#l", 3, 2..=2)])),
         ["l2", "?"]
     );
     drop(store);
@@ -624,7 +660,7 @@ fn the_writer_stores_what_waits_before_it_ends() {
     }
     writer.join();
     let expected: Vec<String> = (1..=20).map(|id| format!("l{id}")).collect();
-    assert_eq!(outcomes(&reports.iter().collect::<Vec<_>>()), expected);
+    assert_eq!(outcomes(&reports.try_iter().collect::<Vec<_>>()), expected);
     assert_eq!(
         ids(&open(dir.path()).1, "#l").len(),
         20,

@@ -132,17 +132,24 @@ fn a_name_with_a_dead_and_a_live_address_reaches_the_live_one() {
     );
 }
 
+/// An address that does not answer, for as long as the rest is kept: with a full backlog Linux drops the
+/// SYN.
 #[cfg(target_os = "linux")]
-#[test]
-fn who_does_not_answer_is_given_up_after_the_timeout() {
-    // With a full backlog Linux drops the SYN: nobody answers.
+fn silent() -> (SocketAddr, (Socket, TcpStream)) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener
         .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
         .unwrap();
     listener.listen(0).unwrap();
     let at = listener.local_addr().unwrap().as_socket().unwrap();
-    let _waiting = TcpStream::connect(at).unwrap();
+    let waiting = TcpStream::connect(at).unwrap();
+    (at, (listener, waiting))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_does_not_answer_is_given_up_after_the_timeout() {
+    let (at, _kept) = silent();
     let options = DialOptions {
         timeout: Duration::from_millis(50),
         ..DialOptions::default()
@@ -152,6 +159,34 @@ fn who_does_not_answer_is_given_up_after_the_timeout() {
     assert_eq!(
         error.to_string(),
         format!("cannot connect to {at}: timed out after 50ms")
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_does_not_answer_is_overtaken_by_the_next() {
+    let (silent, _kept) = silent();
+    let live = TcpListener::bind("127.0.0.1:0").unwrap();
+    let live = live.local_addr().map(|at| (at, live)).unwrap();
+    let options = DialOptions::default();
+    let clock = Clock {
+        started: Instant::now(),
+        timeout: options.timeout,
+    };
+    let mut steps = Vec::new();
+    let dialled = connect_any(
+        &address("foo.example:80"),
+        &[silent, live.0],
+        &options,
+        &clock,
+        &mut |step| steps.push(step),
+    )
+    .unwrap();
+    assert_eq!(dialled.peer, PeerAddr::Inet(live.0));
+    assert!(
+        matches!(&steps[..], [Step::Attempt { peer, outcome: Ok(()), .. }]
+            if *peer == PeerAddr::Inet(live.0)),
+        "of the one left behind nothing is told: {steps:?}"
     );
 }
 
