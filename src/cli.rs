@@ -5,6 +5,7 @@
 //! definition ([`completions`], [`man_page`]) and committed; `tests/assets.rs` compares them.
 
 mod assets;
+mod manual;
 mod password;
 mod values;
 
@@ -27,17 +28,19 @@ pub const DEFAULT_CHAT_ADDRESS: &str = "localhost:8888";
 /// How long `chat` tries to reconnect in a pipe when `--retry` is not given.
 pub const DEFAULT_RETRY: Duration = Duration::from_secs(30);
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0         done
-  1         any other failure
-  2         usage
-  3         cannot listen, resolve or connect
-  4         timed out
-  5         not let in: password, ban, limit
-  6         the peer violated the protocol
-  130, 143  ended by SIGINT, SIGTERM after a clean stop
+/// The exit statuses that exist so far, with what they mean. [`crate::error::Kind`] has the numbers.
+const EXIT_STATUS: [(&str, &str); 8] = [
+    ("0", "done"),
+    ("1", "any other failure"),
+    ("2", "usage"),
+    ("3", "cannot listen, resolve or connect"),
+    ("4", "timed out"),
+    ("5", "not let in: password, ban, limit"),
+    ("6", "the peer violated the protocol"),
+    ("130, 143", "ended by SIGINT, SIGTERM after a clean stop"),
+];
 
+const EXAMPLES: &str = "\
 Examples:
   sockkit serve-chat                 A chat server on this machine, port 8888
   sockkit chat                       Join it
@@ -50,7 +53,7 @@ Examples:
     name = "sockkit",
     version,
     about,
-    after_help = EXIT_STATUS,
+    after_help = overview(),
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -316,14 +319,10 @@ pub struct ChatArgs {
     /// Enter this room instead of the lobby
     #[arg(short, long, value_name = "ROOM", value_parser = values::word)]
     pub room: Option<String>,
-    /// Show this many earlier lines on entering
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 20,
-        conflicts_with = "no_history"
-    )]
-    pub history: u32,
+    /// Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a
+    /// terminal, else none]
+    #[arg(long, value_name = "N", conflicts_with = "no_history")]
+    pub history: Option<u32>,
     /// Show no earlier lines
     #[arg(long)]
     pub no_history: bool,
@@ -392,6 +391,40 @@ pub struct ManArgs {
 /// The definition that `--help`, completions and man pages come from.
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+impl Cli {
+    /// Understands the command line of this process.
+    pub fn parse_line() -> Result<Self, clap::Error> {
+        Self::try_parse()
+    }
+}
+
+/// Understands one option of a subcommand, as if it had been typed behind its name; the rest has its defaults.
+/// The error is one line.
+pub fn parse_option(command: &str, name: &str, value: &str) -> Result<Command, String> {
+    let line = [
+        "sockkit".into(),
+        command.into(),
+        format!("--{name}={value}"),
+    ];
+    match Cli::try_parse_from(line) {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_string())
+        }
+    }
+}
+
+/// What stands below the options of `sockkit --help`.
+fn overview() -> String {
+    let mut text = String::from("Exit status:\n");
+    for (status, meaning) in EXIT_STATUS {
+        text.push_str(&format!("  {status:<8}  {meaning}\n"));
+    }
+    format!("{text}\n{EXAMPLES}")
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! `sockkit: CONTEXT: CAUSE` with an optional `hint:` line. Its [`Kind`] alone decides the exit
 //! status, so that a script can act on what happened without reading the text.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::borrow::Cow;
 use std::fmt;
 

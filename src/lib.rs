@@ -1,7 +1,41 @@
 //! sockkit: one tool for people who work with sockets.
+//!
+//! The map of the house. An arrow says who may import whom; nobody imports against one.
+//!
+//! ```text
+//! main -> cli, ui, and the rooms below
+//! chat -> ui, core, error, cli (its own Args struct)
+//! ui   -> core, error, cli (Globals), and the events that it prints
+//! core -> error; it knows no room, no option of the command line and no terminal
+//! ```
+//!
+//! - [`cli`]: the command line as types; completions and man pages are made from it.
+//! - [`error`]: what went wrong, with a kind that becomes the exit status.
+//! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
+//! - [`chat`]: `serve-chat` and `chat`.
+//! - [`ui`]: the only terminal output.
+//!
+//! Rooms that are *pure* decide and touch nothing: no socket, file, clock or thread. Each says so by an inner
+//! attribute that makes clippy refuse the rest (`clippy.toml`), and `tests/house.rs` knows them by name.
+//!
+//! This library exists for the binary and its tests. It promises no stable interface.
 
 pub mod chat;
 pub mod cli;
 pub mod core;
 pub mod error;
 pub mod ui;
+
+use cli::Command;
+use error::Result;
+use ui::Ui;
+
+/// Runs a command to its end.
+pub fn run(ui: &Ui, command: &Command) -> Result<()> {
+    match command {
+        Command::ServeChat(args) => chat::serve::run(ui, args),
+        Command::Chat(args) => chat::client::run(ui, args),
+        Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
+        Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
+    }
+}

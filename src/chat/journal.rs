@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `kind` is `message`, `action` or `topic`; `author` is missing for plain members. What this module does
-//! touches no file: `log` does.
+//! touches no file: `store` does.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 

@@ -1,9 +1,6 @@
 //! The chat: a room is a log, a client is a cursor in it.
 
-pub mod client_machine;
-pub mod client_pipe;
-pub mod client_run;
-pub mod client_terminal;
+pub mod client;
 pub mod command;
 pub mod feed;
 pub mod journal;
@@ -11,6 +8,10 @@ pub mod lines;
 pub mod nick;
 pub mod outbox;
 pub mod render;
+mod reporter;
 pub mod room;
+pub mod serve;
 pub mod server;
+pub mod store;
+pub mod token;
 pub mod wire;

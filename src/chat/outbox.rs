@@ -46,19 +46,43 @@ impl Outbox {
         self.tail_line = feed.lines_before(position);
     }
 
-    /// Adds bytes for this member alone, behind all that is in `feed` now.
-    pub fn push(&mut self, feed: Option<&Feed>, bytes: Vec<u8>) {
+    /// Adds bytes for this member alone, behind all that is visible in the feed now: what the server says to one
+    /// need not wait for the disk because others have said something.
+    pub fn push(&mut self, feed: Option<(&Feed, u64)>, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        if let Some(feed) = feed {
-            self.close_stretch(feed, feed.end());
+        let mut place = self.segments.len();
+        if let Some((feed, visible)) = feed {
+            self.close_stretch(feed, visible);
+            place = self.segments.len();
+            while let Some(Segment::Stretch { range, lines }) = place
+                .checked_sub(1)
+                .and_then(|at| self.segments.get_mut(at))
+            {
+                if range.end <= visible {
+                    break;
+                }
+                if range.start < visible {
+                    let line = feed.lines_before(visible);
+                    let hidden = Segment::Stretch {
+                        range: visible..range.end,
+                        lines: line..lines.end,
+                    };
+                    range.end = visible;
+                    lines.end = line;
+                    self.segments.insert(place, hidden);
+                    break;
+                }
+                place -= 1;
+            }
         }
         self.own_bytes += bytes.len();
-        self.segments.push_back(Segment::Own {
+        let own = Segment::Own {
             bytes: bytes.into_boxed_slice(),
             sent: 0,
-        });
+        };
+        self.segments.insert(place, own);
     }
 
     /// Leaves out a range that was just appended to the feed.
@@ -89,16 +113,21 @@ impl Outbox {
         self.tail_line = lines.end;
     }
 
-    /// Takes what is pending out of the feed into bytes of its own: the member goes to another room.
-    pub fn detach(&mut self, feed: &Feed) {
-        self.close_stretch(feed, feed.end());
+    /// Takes what is pending out of the feed into bytes of its own: the member goes to another room. What is
+    /// not yet visible there it never gets: it was not said before the member went.
+    pub fn detach(&mut self, feed: &Feed, visible: u64) {
+        self.close_stretch(feed, visible);
         for segment in &mut self.segments {
             if let Segment::Stretch { range, .. } = segment {
-                let bytes: Box<[u8]> = feed.slice(range.clone()).into();
+                let bytes: Box<[u8]> = feed.slice(range.start..range.end.min(visible)).into();
                 self.own_bytes += bytes.len();
                 *segment = Segment::Own { bytes, sent: 0 };
             }
         }
+        self.segments
+            .retain(|segment| !matches!(segment, Segment::Own { bytes, .. } if bytes.is_empty()));
+        self.tail = 0;
+        self.tail_line = 0;
     }
 
     /// Bytes held for this member alone.
@@ -137,16 +166,28 @@ impl Outbox {
 
     /// Gives up what the feed no longer has. Says how many lines that were; `notice` then makes the bytes
     /// that tell the member, and they are sent in place of the lines.
-    pub fn give_up_lost(&mut self, feed: &Feed, notice: impl FnOnce(u64) -> Vec<u8>) -> u64 {
+    pub fn give_up_lost(
+        &mut self,
+        feed: &Feed,
+        visible: u64,
+        notice: impl FnOnce(u64) -> Vec<u8>,
+    ) -> u64 {
         let crowded = self.segments.len() > MAX_SEGMENTS;
         if self.needs_from() >= feed.base() && !crowded {
             return 0;
         }
-        let cut = if crowded { feed.end() } else { feed.base() };
+        let cut = if crowded { visible } else { feed.base() };
+        self.give_up(feed, cut.max(feed.base()), notice)
+    }
+
+    /// Gives up every line of the feed before `cut`, which must be between two lines, except the rest of one
+    /// that is half sent.
+    pub fn give_up(&mut self, feed: &Feed, cut: u64, notice: impl FnOnce(u64) -> Vec<u8>) -> u64 {
+        self.keep_torn_line(feed);
         let cut_line = feed.lines_before(cut);
         let mut lost = 0;
         let mut place = None;
-        let mut kept = VecDeque::new();
+        let mut kept: VecDeque<Segment> = VecDeque::new();
         for segment in self.segments.drain(..) {
             match segment {
                 Segment::Stretch { range, lines } if range.start < cut => {
@@ -197,10 +238,10 @@ impl Outbox {
                 return pending;
             }
         }
-        if let Some((feed, visible)) = feed {
-            if self.tail < visible {
-                pending.push(feed.slice(self.tail..visible));
-            }
+        if let Some((feed, visible)) = feed
+            && self.tail < visible
+        {
+            pending.push(feed.slice(self.tail..visible));
         }
         pending
     }
@@ -239,9 +280,10 @@ impl Outbox {
         }
     }
 
-    /// The transport is full. The position is brought to the end of a line, with the rest of a torn line
-    /// kept as bytes of its own, so that giving up lines later never tears one.
-    pub fn blocked(&mut self, feed: &Feed) {
+    /// Brings the position to the end of a line, with the rest of a torn line kept as bytes of its own, so that
+    /// giving up lines never tears one. To be called when the transport is full, and before the feed drops
+    /// what this member needs.
+    pub fn keep_torn_line(&mut self, feed: &Feed) {
         self.look_up_line(feed);
         let from = match self.segments.front() {
             Some(Segment::Stretch { range, .. }) => range.start,
@@ -316,7 +358,7 @@ mod tests {
                 return;
             }
             if room == 0 {
-                outbox.blocked(feed);
+                outbox.keep_torn_line(feed);
                 return;
             }
         }
@@ -366,16 +408,16 @@ mod tests {
                     }
                     Step::Private(length) => {
                         let line = format!("private {number} {}", "x".repeat(length));
-                        outbox.push(Some(&feed), format!("{line}\n").into_bytes());
+                        outbox.push(Some((&feed, feed.end())), format!("{line}\n").into_bytes());
                         expected.push(line);
                     }
                     Step::Write(room) => {
-                        outbox.give_up_lost(&feed, |lost| format!("lost {lost}\n").into_bytes());
+                        outbox.give_up_lost(&feed, feed.end(), |lost| format!("lost {lost}\n").into_bytes());
                         drain(&mut outbox, &feed, feed.end(), room, &mut out);
                     }
                     Step::Shrink(limit) => {
                         // The server never shrinks past what a member without a full socket has not seen.
-                        outbox.blocked(&feed);
+                        outbox.keep_torn_line(&feed);
                         feed.shrink_to(limit);
                     }
                 }
@@ -409,17 +451,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yet_visible_waits_and_keeps_its_place() {
+    fn what_is_not_yet_visible_waits_and_what_is_for_one_alone_does_not() {
         let mut feed = Feed::default();
         let mut outbox = Outbox::default();
         let first = feed.append(|out| out.extend(b"one\n"));
         feed.append(|out| out.extend(b"two\n"));
-        outbox.push(Some(&feed), b"mine\n".to_vec());
+        let own = feed.append(|out| out.extend(b"own\n"));
+        outbox.skip(&feed, &own);
+        feed.append(|out| out.extend(b"three\n"));
+        outbox.push(Some((&feed, first.end)), b"to you\n".to_vec());
+        outbox.push(Some((&feed, first.end)), b"and you\n".to_vec());
         let mut out = Vec::new();
         drain(&mut outbox, &feed, first.end, 100, &mut out);
-        assert_eq!(out, b"one\n");
+        assert_eq!(out, b"one\nto you\nand you\n");
         drain(&mut outbox, &feed, feed.end(), 100, &mut out);
-        assert_eq!(out, b"one\ntwo\nmine\n");
+        assert_eq!(out, b"one\nto you\nand you\ntwo\nthree\n");
+        assert!(outbox.is_empty(feed.end()));
     }
 
     #[test]
@@ -428,7 +475,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let first = feed.append(|out| out.extend(b"one\n"));
         feed.append(|out| out.extend(b"two\n"));
-        outbox.push(Some(&feed), b"mine\n".to_vec());
+        outbox.push(Some((&feed, feed.end())), b"mine\n".to_vec());
         feed.truncate(first.end);
         outbox.truncate(&feed, first.end);
         feed.append(|out| out.extend(b"three\n"));
@@ -442,7 +489,7 @@ mod tests {
         let mut feed = Feed::default();
         let mut outbox = Outbox::default();
         feed.append(|out| out.extend(b"one\n"));
-        outbox.detach(&feed);
+        outbox.detach(&feed, feed.end());
         let other = Feed::default();
         outbox.follow(&other, 0);
         let mut out = Vec::new();

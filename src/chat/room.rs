@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::collections::vec_deque::Iter;
+use std::iter::Skip;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::chat::feed::Feed;
 use crate::chat::nick::RoomName;
 use crate::chat::render::{Dialect, render};
+use crate::chat::token::Token;
 use crate::chat::wire::ChatEvent;
+use crate::core::machine::ConnId;
 use crate::core::timestamp::Timestamp;
 
 /// A feed is looked over for what everybody has passed each time it has grown by this much, in bytes. It
@@ -128,7 +132,9 @@ pub type Places = [Range<u64>; 2];
 #[derive(Debug)]
 struct Uncommitted {
     id: u64,
-    /// Where the feeds end behind it.
+    /// Where it stands in the feeds.
+    places: Places,
+    /// Where the feeds end behind it and what follows it without being a line of the log.
     ends: [u64; 2],
     receipt: Option<Receipt>,
     /// The topic before this line, if the line is a topic.
@@ -139,7 +145,9 @@ struct Uncommitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     /// The member.
-    pub conn: crate::core::machine::ConnId,
+    pub conn: ConnId,
+    /// Its session, which may be on another connection by then.
+    pub session: Option<Token>,
     /// The number of the line in its session; 0 for a plain member.
     pub seq: u64,
 }
@@ -224,9 +232,15 @@ impl Room {
         } else {
             readers.saturating_sub(1)
         };
+        if *readers == 0 {
+            // Nobody is left who could need what was shown.
+            let stream = &mut self.streams[dialect.index()];
+            stream.feed.drop_before(stream.visible);
+            stream.tidied_at = stream.feed.len();
+        }
     }
 
-    /// Puts a line into the log. Says its id and where it stands in the feeds.
+    /// Puts a line into the log, where [`Room::newest`] has it. Says where it stands in the feeds.
     pub fn append(
         &mut self,
         time: Timestamp,
@@ -235,7 +249,7 @@ impl Room {
         text: &str,
         author: Option<Author>,
         receipt: Option<Receipt>,
-    ) -> (&Entry, Places) {
+    ) -> Places {
         self.last_id += 1;
         let entry = Entry {
             id: self.last_id,
@@ -250,6 +264,7 @@ impl Room {
         if self.durable {
             self.uncommitted.push_back(Uncommitted {
                 id: self.last_id,
+                places: places.clone(),
                 ends: [places[0].end, places[1].end],
                 receipt,
                 topic_before: (kind == Kind::Topic).then(|| self.topic.clone()),
@@ -258,9 +273,12 @@ impl Room {
             self.show_all();
         }
         self.remember(entry);
-        // `remember` keeps at least the newest.
-        let newest = self.entries.len() - 1;
-        (&self.entries[newest], places)
+        places
+    }
+
+    /// The newest line, visible or not.
+    pub fn newest(&self) -> Option<&Entry> {
+        self.entries.back()
     }
 
     /// Tells the members something that is no line of the log: who comes and goes.
@@ -297,12 +315,16 @@ impl Room {
             return;
         };
         self.last_id = first.id - 1;
-        for lost in self.uncommitted.drain(..).rev() {
-            if let Some(topic) = lost.topic_before {
-                self.topic = topic;
-            }
-            if let Some(receipt_of_lost) = lost.receipt {
-                receipt(receipt_of_lost);
+        let topic = self
+            .uncommitted
+            .iter_mut()
+            .find_map(|lost| lost.topic_before.take());
+        if let Some(topic) = topic {
+            self.topic = topic;
+        }
+        for lost in self.uncommitted.drain(..) {
+            if let Some(lost) = lost.receipt {
+                receipt(lost);
             }
         }
         while self
@@ -319,8 +341,20 @@ impl Room {
         }
     }
 
+    /// The lines that wait for the disk, oldest first: where they stand in the feeds, from whom they are, and who is
+    /// to be told.
+    pub fn hidden(&self) -> impl Iterator<Item = (&Places, &Entry, Option<Receipt>)> {
+        // The memory holds at least the newest, but not always as many as wait.
+        let known = self.entries.len().min(self.uncommitted.len());
+        let waiting = self.uncommitted.range(self.uncommitted.len() - known..);
+        let entries = self.entries.range(self.entries.len() - known..);
+        waiting
+            .zip(entries)
+            .map(|(line, entry)| (&line.places, entry, line.receipt))
+    }
+
     /// The visible lines with ids above `after`, oldest first.
-    pub fn since(&self, after: u64) -> impl ExactSizeIterator<Item = &Entry> {
+    pub fn since(&self, after: u64) -> Iter<'_, Entry> {
         let last = self.last_visible_id();
         let end = self.entries.partition_point(|entry| entry.id <= last);
         let start = self
@@ -331,7 +365,7 @@ impl Room {
     }
 
     /// The last `count` visible lines, oldest first.
-    pub fn last(&self, count: usize) -> impl ExactSizeIterator<Item = &Entry> {
+    pub fn last(&self, count: usize) -> Skip<Iter<'_, Entry>> {
         let all = self.since(0);
         let surplus = all.len().saturating_sub(count);
         all.skip(surplus)
@@ -404,7 +438,6 @@ fn append_event(streams: &mut [Stream; 2], durable: bool, event: &ChatEvent<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::machine::ConnId;
 
     const MEMORY: Memory = Memory {
         lines: 3,
@@ -423,6 +456,7 @@ mod tests {
                 slot: 1,
                 generation: 0,
             },
+            session: None,
             seq: room.last_id + 1,
         };
         room.append(
@@ -432,9 +466,8 @@ mod tests {
             text,
             None,
             Some(receipt),
-        )
-        .0
-        .id
+        );
+        room.newest_id()
     }
 
     fn shown(room: &Room) -> String {

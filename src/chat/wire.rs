@@ -17,6 +17,8 @@
 //!   [`ChatEvent::Gap`] how many are no longer kept.
 //! - Private lines are numbered per session in the same way ([`Hello::private`]).
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -321,6 +323,158 @@ pub enum ChatEvent<'a> {
     /// An event of a newer server. Ignored.
     #[serde(other)]
     Unknown,
+}
+
+impl ChatEvent<'_> {
+    /// The same event with texts of its own.
+    pub fn into_owned(self) -> ChatEvent<'static> {
+        use ChatEvent::*;
+        fn own(text: Cow<'_, str>) -> Cow<'static, str> {
+            Cow::Owned(text.into_owned())
+        }
+        fn all(texts: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
+            texts.into_iter().map(own).collect()
+        }
+        match self {
+            Welcome {
+                version,
+                server,
+                nick,
+                room,
+                last_id,
+                acked,
+                resumed,
+                max_line,
+            } => Welcome {
+                version,
+                server: own(server),
+                nick: own(nick),
+                room: own(room),
+                last_id,
+                acked,
+                resumed,
+                max_line,
+            },
+            Goodbye { reason, text } => Goodbye {
+                reason,
+                text: own(text),
+            },
+            Message {
+                room,
+                id,
+                time,
+                nick,
+                text,
+            } => Message {
+                room: own(room),
+                id,
+                time,
+                nick: own(nick),
+                text: own(text),
+            },
+            Action {
+                room,
+                id,
+                time,
+                nick,
+                text,
+            } => Action {
+                room: own(room),
+                id,
+                time,
+                nick: own(nick),
+                text: own(text),
+            },
+            Topic {
+                room,
+                id,
+                time,
+                nick,
+                text,
+            } => Topic {
+                room: own(room),
+                id,
+                time,
+                nick: own(nick),
+                text: own(text),
+            },
+            Private {
+                number,
+                time,
+                nick,
+                text,
+            } => Private {
+                number,
+                time,
+                nick: own(nick),
+                text: own(text),
+            },
+            Joined {
+                room,
+                time,
+                nicks,
+                more,
+            } => Joined {
+                room: own(room),
+                time,
+                nicks: all(nicks),
+                more,
+            },
+            Left {
+                room,
+                time,
+                nicks,
+                more,
+            } => Left {
+                room: own(room),
+                time,
+                nicks: all(nicks),
+                more,
+            },
+            Renamed {
+                room,
+                time,
+                from,
+                to,
+            } => Renamed {
+                room: own(room),
+                time,
+                from: own(from),
+                to: own(to),
+            },
+            You {
+                nick,
+                room,
+                last_id,
+            } => You {
+                nick: own(nick),
+                room: own(room),
+                last_id,
+            },
+            Members { room, nicks } => Members {
+                room: own(room),
+                nicks: all(nicks),
+            },
+            Notice { text } => Notice { text: own(text) },
+            Ack { seq } => Ack { seq },
+            Refusal { seq, text } => Refusal {
+                seq,
+                text: own(text),
+            },
+            Gap { room, missing } => Gap {
+                room: own(room),
+                missing,
+            },
+            Skipped { room, lines } => Skipped {
+                room: own(room),
+                lines,
+            },
+            HistoryEnd { room } => HistoryEnd { room: own(room) },
+            Ping => Ping,
+            Pong => Pong,
+            Unknown => Unknown,
+        }
+    }
 }
 
 /// Appends `message` as one line.

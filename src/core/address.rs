@@ -26,6 +26,8 @@
 //! - `unix:///run/x.sock` is `unix:/run/x.sock`. A path may be relative. A file called `@x` is
 //!   `unix:./@x`.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};

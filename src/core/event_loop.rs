@@ -6,12 +6,17 @@
 //! 2. note what became ready; take what was posted from other threads; accept;
 //! 3. read **every** ready connection, once, up to the machine's appetite and a fixed budget; who has more
 //!    stays on the ready list and takes its place in the next turn, so that none starves;
-//! 4. only then write, each connection at most once unless its outbox is longer than one call takes. Reading all before writing any is
-//!    what lets a hundred lines that arrived together leave in one call to each member;
+//! 4. only then write, each connection at most once unless its outbox is longer than one call takes.
+//!    Reading all before writing any is what lets a hundred lines that arrived together leave in one call
+//!    to each member;
 //! 5. carry out what the machine asked for.
 //!
 //! An edge-triggered readiness is spent only by seeing it spent: `WouldBlock`, or, where the manual page
 //! promises that it means the same, a short read ([`SHORT_READ_IS_DRAINED`]).
+//!
+//! A write that fails does not end a connection yet. Who says something and leaves at once, as in
+//! `echo hello | nc -q0 host port`, is answered with RST by its own system if we greeted it, and what it
+//! said may still wait to be read: so that is read first.
 
 mod accept;
 mod connection;
@@ -57,7 +62,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// epoll(7), question 9: for a stream, a read that returns less than was asked for has drained the socket,
-/// and the next arrival raises a new edge. Not promised by mio for its other systems.
+/// and the next arrival raises a new edge. Not promised by mio for its other systems. There is one
+/// exception that only its sender feels: a read also stops short at TCP's urgent mark, and what was sent
+/// behind it waits for the next arrival.
 const SHORT_READ_IS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 const WAKER: Token = Token(usize::MAX);
@@ -70,6 +77,9 @@ enum Alarm {
     ResumeAccept,
     LingerOver(ConnId),
 }
+
+/// What carries out [`Effect::Act`]. It may report back with the handle.
+pub type Actor<'a, M> = dyn FnMut(<M as Machine>::Action, &Handle<<M as Machine>::Note>) + 'a;
 
 /// Runs a machine.
 pub struct EventLoop<M: Machine> {
@@ -137,15 +147,17 @@ impl<M: Machine> EventLoop<M> {
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the
     /// driver's; it must not block.
-    pub fn run(&mut self, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) -> Result<()> {
+    pub fn run(&mut self, act: &mut Actor<'_, M>) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         // What the machine wanted before anything happened: a first dial, for instance.
         self.settle(self.now(), act);
         while !self.exiting {
+            self.unpark();
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
+                    self.inbox.close();
                     return Err(Error::new(Kind::Other, "cannot wait for sockets").because(error));
                 }
             }
@@ -172,6 +184,8 @@ impl<M: Machine> EventLoop<M> {
             self.read_all(now);
             self.settle(now, act);
         }
+        // Whoever waits for room in the queue of notes would wait for ever.
+        self.inbox.close();
         Ok(())
     }
 
@@ -200,9 +214,8 @@ impl<M: Machine> EventLoop<M> {
             .into_iter()
             .flatten()
             .min()?;
-        let wait = next.saturating_sub(self.started.elapsed());
-        // The system counts in milliseconds and rounds down; waking too early would spin.
-        Some(wait + Duration::from_millis(u64::from(!wait.is_zero())))
+        // mio rounds up to what the system counts in, so this does not wake too early and spin.
+        Some(next.saturating_sub(self.started.elapsed()))
     }
 
     fn note_readiness(&mut self, now: Now, slot: usize, event: &mio::event::Event) {
@@ -210,6 +223,16 @@ impl<M: Machine> EventLoop<M> {
             return;
         };
         let conn = connection.id;
+        if event.is_write_closed() && connection.state.our_side_open() {
+            connection.state.deaf = true;
+            if connection.state.ended {
+                // It had finished sending and now it does not hear us any more either: reset, or a Unix
+                // socket whose other end is closed.
+                let kind = connection.transport.error_kind();
+                self.fail(now, conn, kind);
+                return;
+            }
+        }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             connection.state.readable = true;
             connection.state.hung_up |= event.is_read_closed() || event.is_error();
@@ -218,8 +241,13 @@ impl<M: Machine> EventLoop<M> {
                 self.ready.push_back(conn);
             }
         }
-        if event.is_writable() && connection.state.blocked {
+        if (event.is_writable() || event.is_write_closed()) && connection.state.blocked {
             connection.state.blocked = false;
+            if connection.state.leaves() {
+                // The rest of the outbox is the driver's business now.
+                connection.state.unwritten = true;
+                self.unwritten.push_back(conn);
+            }
             if connection.state.tells_machine() {
                 self.machine.handle(now, Event::Writable { conn });
             }
@@ -230,6 +258,7 @@ impl<M: Machine> EventLoop<M> {
         while let Some(posted) = self.inbox.take_control() {
             match posted {
                 Posted::Signal(signal) => self.machine.handle(now, Event::Signal(signal)),
+                Posted::Urgent(note) => self.machine.handle(now, Event::Note(note)),
                 Posted::Adopt(transport, peer, origin) => {
                     self.open(now, transport, &peer, origin);
                 }
@@ -249,11 +278,7 @@ impl<M: Machine> EventLoop<M> {
     fn ring_alarms(&mut self, now: Now) {
         while let Some(alarm) = self.alarms.pop_due(now.since_start) {
             match alarm {
-                Alarm::ResumeAccept => {
-                    if self.listeners.resume() {
-                        self.machine.handle(now, Event::AcceptPaused(false));
-                    }
-                }
+                Alarm::ResumeAccept => self.listeners.pause_is_over(),
                 Alarm::LingerOver(conn) => self.drop_drained(now, conn),
             }
         }
@@ -262,15 +287,20 @@ impl<M: Machine> EventLoop<M> {
     fn accept(&mut self, now: Now) {
         let mut budget = accept::BUDGET;
         while budget > 0 {
-            match self.listeners.accept() {
+            let accepted = self.listeners.accept();
+            if let Some(paused) = self.listeners.changed() {
+                self.machine.handle(now, Event::AcceptPaused(paused));
+            }
+            match accepted {
                 accept::Accepted::Connection(transport, peer, origin) => {
                     budget -= 1;
                     self.open(now, transport, &peer, origin);
                 }
-                accept::Accepted::Exhausted => {
-                    self.alarms
-                        .set(now.since_start + accept::PAUSE, Alarm::ResumeAccept);
-                    self.machine.handle(now, Event::AcceptPaused(true));
+                accept::Accepted::Exhausted { set_alarm } => {
+                    if set_alarm {
+                        self.alarms
+                            .set(now.since_start + accept::PAUSE, Alarm::ResumeAccept);
+                    }
                     return;
                 }
                 accept::Accepted::None => return,
@@ -279,34 +309,38 @@ impl<M: Machine> EventLoop<M> {
     }
 
     fn open(&mut self, now: Now, mut transport: Transport, peer: &PeerAddr, origin: Origin) {
-        let slot = self.connections.vacant();
-        if transport
-            .register(self.poll.registry(), Token(slot))
-            .is_err()
-        {
-            // Out of kernel memory for one more: this connection alone is the loser.
-            return;
-        }
+        let token = Token(self.connections.vacant());
+        let watched = transport.register(self.poll.registry(), token);
         let conn = self.connections.insert(transport);
         self.machine
             .handle(now, Event::Opened { conn, origin, peer });
+        if let Err(error) = watched {
+            // The kernel has no memory for one more (epoll_ctl(2): ENOMEM, ENOSPC). This connection
+            // alone is the loser, and the machine is told: it may wait for a dial of its own.
+            self.fail(now, conn, error.kind());
+        }
     }
 
-    fn read_all(&mut self, now: Now) {
-        // Those whose input was not wanted get their turn again once it is.
+    /// Those whose input was not wanted get their turn again once it is. This is asked before each sleep,
+    /// after everything that can have changed the machine's mind, since no edge will come for what is
+    /// already there.
+    fn unpark(&mut self) {
         let mut parked = std::mem::take(&mut self.parked);
         parked.retain(|&conn| {
             let Some(connection) = self.connections.get(conn) else {
                 return false;
             };
-            let wanted = connection.state.reads(self.machine.appetite(conn));
+            let wanted = connection.state.broken.is_some()
+                || connection.state.reads(self.machine.appetite(conn));
             if wanted {
                 self.ready.push_back(conn);
             }
             !wanted
         });
         self.parked = parked;
+    }
 
+    fn read_all(&mut self, now: Now) {
         for _ in 0..self.ready.len() {
             let Some(conn) = self.ready.pop_front() else {
                 break;
@@ -325,7 +359,9 @@ impl<M: Machine> EventLoop<M> {
             READ_BUDGET
         };
         if !connection.state.reads(appetite) {
-            if connection.state.readable && connection.state.input_open() {
+            if let Some(kind) = connection.state.broken {
+                self.fail(now, conn, kind);
+            } else if connection.state.readable && connection.state.input_open() {
                 self.parked.push(conn);
             } else {
                 connection.state.queued = false;
@@ -344,16 +380,29 @@ impl<M: Machine> EventLoop<M> {
                 }
                 self.requeue(conn);
             }
-            Read::End if connection.state.lingering() => self.drop_drained(now, conn),
+            Read::End | Read::Failed(_) if connection.state.lingering() => {
+                self.drop_drained(now, conn);
+            }
             Read::End => {
                 connection.state.queued = false;
-                if connection.state.tells_machine() {
+                let state = connection.state;
+                if state.broken.is_none() {
                     self.machine.handle(now, Event::EndOfInput { conn });
                 }
+                if let Some(kind) = state.gone() {
+                    self.fail(now, conn, kind);
+                }
             }
-            Read::Nothing => connection.state.queued = false,
-            Read::Failed(_) if connection.state.lingering() => self.drop_drained(now, conn),
-            Read::Failed(kind) => self.fail(now, conn, kind),
+            Read::Nothing => {
+                connection.state.queued = false;
+                if let Some(kind) = connection.state.broken {
+                    self.fail(now, conn, kind);
+                }
+            }
+            Read::Failed(kind) => {
+                let kind = connection.state.broken.unwrap_or(kind);
+                self.fail(now, conn, kind);
+            }
         }
     }
 
@@ -369,9 +418,13 @@ impl<M: Machine> EventLoop<M> {
     }
 
     /// Writes and carries out until the machine wants nothing more.
-    fn settle(&mut self, now: Now, act: &mut dyn FnMut(M::Action, &Handle<M::Note>)) {
+    fn settle(&mut self, now: Now, act: &mut Actor<'_, M>) {
         for _ in 0..self.unwritten.len() {
-            if let Some(conn) = self.unwritten.pop_front() {
+            let Some(conn) = self.unwritten.pop_front() else {
+                break;
+            };
+            if let Some(connection) = self.connections.get(conn) {
+                connection.state.unwritten = false;
                 self.write(now, conn);
             }
         }
@@ -403,7 +456,7 @@ impl<M: Machine> EventLoop<M> {
             let Some(connection) = self.connections.get(conn) else {
                 return;
             };
-            if connection.state.blocked || connection.state.lingering() {
+            if !connection.state.writes() {
                 return;
             }
             let pending = self.machine.pending(conn);
@@ -428,20 +481,47 @@ impl<M: Machine> EventLoop<M> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.fail(now, conn, error.kind());
+                    self.break_off(now, conn, error.kind());
                     return;
                 }
             }
         }
-        self.unwritten.push_back(conn);
+        if let Some(connection) = self.connections.get(conn) {
+            connection.state.unwritten = true;
+            self.unwritten.push_back(conn);
+        }
+    }
+
+    /// Nothing can be written any more. What the peer said before is still told, if it is wanted.
+    fn break_off(&mut self, now: Now, conn: ConnId, kind: io::ErrorKind) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        let state = &mut connection.state;
+        if !state.input_open() {
+            self.fail(now, conn, kind);
+            return;
+        }
+        state.broken = Some(kind);
+        state.readable = true;
+        state.hung_up = true;
+        if !state.queued {
+            state.queued = true;
+            self.ready.push_back(conn);
+        }
     }
 
     /// Begins the end of a connection: what is pending goes out first.
     fn farewell(&mut self, now: Now, conn: ConnId, both: bool) {
-        if let Some(connection) = self.connections.get(conn) {
-            connection.state.say_farewell(both);
-            self.write(now, conn);
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        if let Some(kind) = connection.state.broken {
+            self.fail(now, conn, kind);
+            return;
         }
+        connection.state.say_farewell(both);
+        self.write(now, conn);
     }
 
     /// The outbox is empty. If a farewell was waiting for that, it goes on.

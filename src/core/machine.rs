@@ -13,12 +13,14 @@
 //!    [`Machine::blocked`] and comes back with [`Event::Writable`] when there is room again.
 //! 3. It then carries out [`Machine::effect`]s until there are none. A connection is gone for the machine
 //!    when the driver reports [`Event::Closed`]: every [`Event::Opened`] has exactly one, with one
-//!    exception: [`Effect::Abort`] and [`Effect::Finish`] are the machine's own farewell, after which
-//!    nothing more is said of that connection.
+//!    exception: after [`Effect::Abort`] nothing more is said of that connection. One that is finished in
+//!    both directions, by [`Effect::Finish`] and [`Event::EndOfInput`], still waits for [`Effect::Close`].
 //! 4. It reads from a connection only while [`Machine::appetite`] is above zero, and never more than that
 //!    number of bytes at once. That is the back-pressure: a machine that wants no input says zero.
 //! 5. It sleeps until input, room for output, or [`Machine::next_deadline`], and reports that the deadline
 //!    has come with [`Event::Deadline`]. There is no tick.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fmt;
 use std::io::IoSlice;

@@ -67,6 +67,12 @@ pub fn sanitise_str(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// Whether a terminal obeys this character, or a person cannot see it. Joiners and selectors, which have their
+/// place in words and emoji, are not hidden.
+pub fn is_hidden(c: char) -> bool {
+    class(c) == Class::Hidden
+}
+
 /// Whether `bytes` are printable ASCII and tabs only. Branches once in 32 bytes, so that the compiler can
 /// use vector instructions: nearly every line takes this way.
 fn is_plain_ascii(bytes: &[u8]) -> bool {

@@ -1,5 +1,7 @@
 //! A moment of the wall clock, as it is stored and sent: RFC 3339 in UTC with microseconds.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,6 +25,11 @@ impl Timestamp {
     /// Microseconds since the epoch.
     pub fn unix_micros(self) -> i64 {
         self.0
+    }
+
+    /// The same moment on the clocks of a time zone.
+    pub fn in_zone(self, zone: &jiff::tz::TimeZone) -> jiff::ZonedDateTime {
+        self.to_jiff().to_zoned_datetime(zone.clone())
     }
 
     fn to_jiff(self) -> jiff::Timestamp {

@@ -52,6 +52,20 @@ impl Transport {
         }
     }
 
+    /// Why the kernel says that this connection is no more. Asking clears it (SO_ERROR, socket(7)).
+    pub fn error_kind(&self) -> io::ErrorKind {
+        let error = match self {
+            Transport::Tcp(stream) => stream.take_error(),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.take_error(),
+        };
+        match error {
+            Ok(Some(error)) => error.kind(),
+            // The other end is closed and that is all there is to say.
+            Ok(None) | Err(_) => io::ErrorKind::BrokenPipe,
+        }
+    }
+
     /// Reads what is there, up to the buffer's length. 0 is the end of the peer's data.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -39,10 +39,15 @@ pub(super) struct Comings {
 struct Crowd {
     names: Vec<String>,
     more: u64,
+    /// The first of them: nobody is told of himself alone.
+    first: Option<ConnId>,
 }
 
 impl Crowd {
-    fn add(&mut self, nick: &str) {
+    fn add(&mut self, nick: &str, conn: Option<ConnId>) {
+        if self.is_empty() {
+            self.first = conn;
+        }
         if self.names.len() < NAMES {
             self.names.push(nick.to_string());
         } else {
@@ -52,6 +57,11 @@ impl Crowd {
 
     fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// The only one.
+    fn sole(&self) -> Option<ConnId> {
+        self.first.filter(|_| self.names.len() == 1)
     }
 }
 
@@ -79,7 +89,7 @@ impl Comings {
 impl Server {
     /// Tells a room that somebody came. `newcomer` is not told of itself.
     pub(super) fn announce_joined(&mut self, now: Now, index: usize, nick: &str, newcomer: ConnId) {
-        if self.gather(now, index, nick, true) {
+        if self.gather(now, index, nick, Some(newcomer)) {
             return;
         }
         let place = &mut self.places[index];
@@ -96,7 +106,7 @@ impl Server {
 
     /// Tells a room that somebody went.
     pub(super) fn announce_left(&mut self, now: Now, index: usize, nick: &str) {
-        if self.gather(now, index, nick, false) {
+        if self.gather(now, index, nick, None) {
             return;
         }
         let place = &mut self.places[index];
@@ -110,17 +120,17 @@ impl Server {
         self.mark_place(index);
     }
 
-    /// Whether the news was put aside to be told later.
-    fn gather(&mut self, now: Now, index: usize, nick: &str, joined: bool) -> bool {
+    /// Whether the news was put aside to be told later. Without a newcomer it is that somebody left.
+    fn gather(&mut self, now: Now, index: usize, nick: &str, newcomer: Option<ConnId>) -> bool {
         let place = &mut self.places[index];
         let size = place.room.members.len();
         let comings = &mut place.comings;
         let Err(later) = comings.admit(now.since_start, size) else {
             return false;
         };
-        match joined {
-            true => comings.joined.add(nick),
-            false => comings.left.add(nick),
+        match newcomer {
+            Some(_) => comings.joined.add(nick, newcomer),
+            None => comings.left.add(nick, None),
         }
         if !std::mem::replace(&mut comings.timer_set, true) {
             self.timers.set(later, Timer::Comings(index));
@@ -141,13 +151,16 @@ impl Server {
         let room = place.room.name().as_str().to_string();
         let time = stamp(now);
         let cows = |names: Vec<String>| names.into_iter().map(Into::into).collect();
+        let sole = joined.sole();
+        let mut news = None;
         if !joined.is_empty() {
-            place.room.announce(&ChatEvent::Joined {
+            let places = place.room.announce(&ChatEvent::Joined {
                 room: room.as_str().into(),
                 time,
                 nicks: cows(joined.names),
                 more: joined.more,
             });
+            news = sole.map(|newcomer| (newcomer, places));
         }
         if !left.is_empty() {
             place.room.announce(&ChatEvent::Left {
@@ -156,6 +169,9 @@ impl Server {
                 nicks: cows(left.names),
                 more: left.more,
             });
+        }
+        if let Some((newcomer, places)) = news {
+            self.leave_out(newcomer, index, &places);
         }
         self.mark_place(index);
     }
@@ -166,9 +182,12 @@ impl Server {
         let Some(Some(member)) = self.members.get_mut(conn.slot as usize) else {
             return;
         };
-        if member.conn == conn && member.place.is_some_and(|seat| seat.room == index) {
-            let feed = &places[index].room.stream(member.dialect).feed;
-            member.outbox.skip(feed, &ranges[member.dialect.index()]);
+        if member.conn != conn || member.place.is_none_or(|seat| seat.room != index) {
+            return;
+        }
+        if let Some(stream) = member.stream(places) {
+            let range = &ranges[member.dialect.index()];
+            member.outbox.skip(&stream.feed, range);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::member::Named;
+use super::member::{Member, Named};
 use super::report::{Happening, Report, stamp};
 use super::{Holder, Server};
 use crate::chat::command::{COMMANDS, Command, parse};
@@ -19,6 +19,13 @@ const LISTED: usize = 200;
 
 /// How many nicks one member may ignore.
 const MAX_IGNORED: usize = 100;
+
+/// How many encoded bytes of history are one answer. Well below what a member's own answers may come to above
+/// the limit, so that a small limit does not make history a reason to be put out.
+const MAX_ANSWER: usize = 128 * 1024;
+
+/// How many characters of a topic a list of rooms shows.
+const TOPIC_LISTED: usize = 60;
 
 /// How many lines [`crate::chat::wire::Op::History`] gets at the most.
 const MAX_HISTORY: u32 = 10_000;
@@ -63,39 +70,43 @@ impl Server {
             return;
         };
         let index = seat.room;
-        let token = member.session;
-        let author = token
-            .and_then(|token| self.sessions.get(token))
-            .map(|session| Author {
-                session: session.author,
-                seq,
-            });
+        let session = member.session;
         let durable = self.config.durable;
-        let receipt = durable.then_some(Receipt { conn, seq });
+        let author = session
+            .and_then(|token| self.sessions.get(token))
+            .map(|session| {
+                if durable {
+                    session.wait_for_disk();
+                }
+                Author {
+                    session: session.author,
+                    seq,
+                }
+            });
+        let receipt = durable.then_some(Receipt { conn, session, seq });
         let nick = std::rc::Rc::clone(&named.text);
-        let place = &mut self.places[index];
-        let (entry, ranges) = place
-            .room
-            .append(stamp(now), kind, nick, text, author, receipt);
-        let entry = (durable || self.config.reports).then(|| entry.clone());
+        let room = &mut self.places[index].room;
+        let ranges = room.append(stamp(now), kind, nick, text, author, receipt);
         let encoded = ranges
             .iter()
             .map(|range| (range.end - range.start) as usize)
             .max();
         self.turn_bytes += encoded.unwrap_or(0);
-        if let Some(entry) = entry {
-            if durable {
-                self.save(index, &entry);
-                if let Some(session) = token.and_then(|token| self.sessions.get(token)) {
-                    session.wait_for_disk();
-                }
+        if durable {
+            self.save_newest(index);
+        }
+        if self.config.reports {
+            let room = &self.places[index].room;
+            let said = room.newest().map(|entry| owned(&entry.event(room.name())));
+            if let Some(said) = said {
+                self.report(|| Report::Said(said));
             }
-            let room = self.places[index].room.name().clone();
-            self.report(|| Report::Said(owned(&entry.event(&room))));
         }
         self.leave_out(conn, index, &ranges);
-        if let Some(ignorers) = self.ignored_by.get(&named.key) {
-            for ignorer in ignorers.clone() {
+        // Hardly anybody ignores anybody, and then there is nothing to look up.
+        if !self.ignored_by.is_empty() {
+            let ignorers = self.ignored_by.get(&named.key).cloned();
+            for ignorer in ignorers.into_iter().flatten() {
                 self.leave_out(ignorer, index, &ranges);
             }
         }
@@ -126,6 +137,15 @@ impl Server {
         if ignored {
             // To be told would be an answer, which is what the other does not want to give.
             return;
+        }
+        let waiting = receiver
+            .and_then(|receiver| self.peek(receiver))
+            .map_or(0, |member| member.outbox.own_bytes());
+        if waiting + text.len() > self.config.limits.send_queue {
+            return self.notice(
+                conn,
+                &format!("not delivered: {to} does not read at the moment"),
+            );
         }
         let time = stamp(now);
         let nick = named.nick.as_str();
@@ -166,23 +186,23 @@ impl Server {
         let Some(member) = self.peek(conn) else {
             return;
         };
+        let token = member.session;
         let (Some(old), Some(seat)) = (member.nick.clone(), member.place) else {
             return;
         };
         if old.nick == named.nick {
             return self.notice(conn, &format!("you are {name} already"));
         }
-        if self.nicks.contains_key(&named.key) && named.key != old.key {
+        if named.key != old.key && !self.is_free(&named.key) {
             return self.notice(
                 conn,
                 &format!("the nick {name} is taken, or looks like one that is"),
             );
         }
-        let holder = match member.session {
+        let holder = match token {
             Some(token) => Holder::Session(token),
             None => Holder::Conn(conn),
         };
-        let token = member.session;
         self.nicks.remove(&old.key);
         self.nicks.insert(named.key.clone(), holder);
         if let Some(session) = token.and_then(|token| self.sessions.get(token)) {
@@ -248,17 +268,66 @@ impl Server {
         if let Some(left) = self.stand_up(conn) {
             self.announce_left(now, left, named.nick.as_str());
         }
-        if let Some(session) = token.and_then(|token| self.sessions.get(token)) {
-            session.room = name.clone();
-        }
         // What follows must stand before the first line of the new room.
-        self.notice(conn, &format!("you are in {name} now"));
-        self.show_room(conn, index, SHOWN_HISTORY);
-        self.sit_down(now, conn, index, true);
-        self.tell_you(conn);
-        if token.is_some() {
-            self.tell_members(conn, index);
+        match token {
+            None => {
+                self.notice(conn, &format!("you are in {name} now"));
+                self.show_room(conn, index, SHOWN_HISTORY);
+                self.sit_down(now, conn, index, true);
+            }
+            Some(token) => {
+                let room = &self.places[index].room;
+                let last = room.last_visible_id();
+                let before = room.last(SHOWN_HISTORY).next().map(|entry| entry.id - 1);
+                let after = before.unwrap_or(last);
+                if let Some(session) = self.sessions.get(token) {
+                    session.room = name.clone();
+                    session.entered_at = after;
+                }
+                self.tell(
+                    conn,
+                    &ChatEvent::You {
+                        nick: named.nick.to_string().into(),
+                        room: name.as_str().to_string().into(),
+                        last_id: after,
+                    },
+                );
+                self.notice(conn, &format!("you are in {name} now"));
+                self.tell_members(conn, index);
+                self.tell_topic(conn, index);
+                self.sit_down_after(conn, after, last);
+                self.sit_down(now, conn, index, true);
+            }
         }
+    }
+
+    /// The last lines of a room as a member sees them, as many of `count` as fit one answer.
+    pub(super) fn render_history(
+        &self,
+        member: &Member,
+        index: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let room = &self.places[index].room;
+        let mut size = 0;
+        let fitting = room
+            .last(count)
+            .rev()
+            .take_while(|entry| {
+                // About the size of either encoding.
+                size += entry.text.len() + entry.nick.len() + 64;
+                size <= MAX_ANSWER
+            })
+            .count();
+        let mut shown = 0;
+        for entry in room.last(fitting) {
+            if !member.ignores_nick(&entry.nick) {
+                render(member.dialect, out, &entry.event(room.name()));
+                shown += 1;
+            }
+        }
+        shown
     }
 
     fn list_rooms(&mut self, conn: ConnId) {
@@ -269,7 +338,8 @@ impl Server {
                 let room = &place.room;
                 let topic = room
                     .topic()
-                    .map(|topic| format!(": {topic}"))
+                    .map(|topic| topic.chars().take(TOPIC_LISTED).collect())
+                    .map(|topic: String| format!(": {topic}"))
                     .unwrap_or_default();
                 (room.members.len(), format!("{}{topic}", room.name()))
             })
@@ -331,14 +401,9 @@ impl Server {
         let (dialect, Some(seat)) = (member.dialect, member.place) else {
             return;
         };
-        let room = &self.places[seat.room].room;
         let mut bytes = Vec::new();
-        for entry in room.last(count) {
-            if !member.ignores_nick(&entry.nick) {
-                render(dialect, &mut bytes, &entry.event(room.name()));
-            }
-        }
-        let name = room.name().to_string();
+        self.render_history(member, seat.room, count, &mut bytes);
+        let name = self.places[seat.room].room.name().to_string();
         if dialect == Dialect::Structured {
             render(
                 dialect,
@@ -361,7 +426,7 @@ impl Server {
         let mut bytes = Vec::new();
         for entry in room.since(after).take(limit.min(MAX_HISTORY) as usize) {
             render(Dialect::Structured, &mut bytes, &entry.event(room.name()));
-            if bytes.len() > self.config.limits.send_queue / 2 {
+            if bytes.len() > MAX_ANSWER {
                 // The client asks again for what is after the last it got.
                 break;
             }

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::catch_up::CatchUp;
 use super::member::{Member, Named, Seat, Stage};
 use super::report::{Happening, Report, stamp};
-use super::session::{Session, Token};
-use super::{Holder, OPERATORS, RECOGNITION, Server, Timer};
-use crate::chat::nick::{Nick, RoomName};
-use crate::chat::render::{Dialect, render};
-use crate::chat::room::Entry;
+use super::session::Session;
+use super::{Holder, OPERATORS, RECOGNITION, Server};
+use crate::chat::nick::{Key, Nick, RoomName};
+use crate::chat::render::render;
+use crate::chat::token::Token;
 use crate::chat::wire::{ChatEvent, Hello, Reason, VERSION};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Now, Origin};
@@ -31,8 +32,12 @@ const WRONG_PASSWORDS_FOR: Duration = Duration::from_secs(60);
 /// with that many addresses is not stopped by counting them.
 const WRONG_PASSWORD_ADDRESSES: usize = 4096;
 
-/// How many connections above the limit are told so before they are closed; more are just closed.
-const TOLD_ABOVE_LIMIT: usize = 256;
+/// How many connections that may not come in are told so at once, which takes a moment because it has to be known
+/// in which language; more are just closed. They take nobody's place.
+const TOLD_WHY: usize = 256;
+
+/// How long a person may take to type the password.
+pub(super) const PASSWORD_TIME: Duration = Duration::from_secs(60);
 
 /// How many names a client is told for completion.
 const MEMBERS_TOLD: usize = 1000;
@@ -40,32 +45,41 @@ const MEMBERS_TOLD: usize = 1000;
 impl Server {
     pub(super) fn on_opened(&mut self, now: Now, conn: ConnId, origin: Origin, peer: &PeerAddr) {
         let operator = origin == OPERATORS;
-        let stage = match operator {
-            true => Stage::Operator,
-            false => Stage::Arriving(self.verdict(now, peer.ip())),
+        let verdict = match operator {
+            true => None,
+            false => self.verdict(now, peer.ip()),
         };
-        let limit = self.config.limits.max_clients + TOLD_ABOVE_LIMIT;
-        if !operator && (self.clients >= limit || self.closing.is_some()) {
+        if self.closing.is_some() || (verdict.is_some() && self.refused >= TOLD_WHY) {
             self.effects.push_back(Effect::Abort(conn));
             return;
         }
+        let stage = match operator {
+            true => Stage::Operator,
+            false => Stage::Arriving(verdict),
+        };
         let mut member = Member::new(conn, peer.clone(), stage, now.since_start);
         member.operator = operator;
+        member.admitted = !operator && verdict.is_none();
+        let admitted = member.admitted;
         let slot = conn.slot as usize;
         if slot >= self.members.len() {
             self.members.resize_with(slot + 1, || None);
         }
         self.members[slot] = Some(Box::new(member));
         if operator {
+            self.operators += 1;
             self.notice(conn, "you are an operator here; /help lists the commands");
             return;
         }
-        self.clients += 1;
-        if let Some(ip) = peer.ip() {
-            *self.per_ip.entry(ip).or_default() += 1;
+        if admitted {
+            self.clients += 1;
+            if let Some(ip) = peer.ip() {
+                *self.per_ip.entry(ip).or_default() += 1;
+            }
+        } else {
+            self.refused += 1;
         }
-        self.timers
-            .set(now.since_start + RECOGNITION, Timer::Member(conn));
+        self.set_alarm(conn, now.since_start + RECOGNITION);
     }
 
     /// Why a client from this address may not come in.
@@ -116,11 +130,11 @@ impl Server {
             self.put_out(now, conn, reason, &text);
             return;
         }
-        self.wait_for_silence(now, conn);
         if needs_password {
             if let Some(member) = self.member(conn) {
                 member.stage = Stage::Password(0);
             }
+            self.set_alarm(conn, now.since_start + PASSWORD_TIME);
             self.notice(
                 conn,
                 "this server has a password: type it as your first line",
@@ -180,6 +194,7 @@ impl Server {
             member.stage = Stage::In;
             member.nick = Some(named);
         }
+        self.wait_for_silence(now, conn);
         let lobby = self.places_by_key.get(&RoomName::lobby().key()).copied();
         if let Some(lobby) = lobby {
             let nick = self.peek(conn).map(Member::name).unwrap_or_default();
@@ -218,19 +233,15 @@ impl Server {
         if let Some(topic) = room.topic() {
             notice(&mut bytes, format!("the topic: {topic}"));
         }
-        let history: Vec<&Entry> = room
-            .last(lines)
-            .filter(|entry| !member.ignores_nick(&entry.nick))
-            .collect();
-        if !history.is_empty() {
-            let what = match history.len() {
+        let mut history = Vec::new();
+        let shown = self.render_history(member, index, lines, &mut history);
+        if shown > 0 {
+            let what = match shown {
                 1 => "the last line:",
                 _ => "the last lines:",
             };
             notice(&mut bytes, what.to_string());
-            for entry in history {
-                render(dialect, &mut bytes, &entry.event(room.name()));
-            }
+            bytes.append(&mut history);
             notice(&mut bytes, "now:".to_string());
         }
         self.send(conn, bytes);
@@ -243,6 +254,37 @@ impl Server {
             if !self.nicks.contains_key(&named.key) {
                 return named;
             }
+        }
+    }
+
+    /// Whether nobody has this nick. Who was cut off, and of whom the others know that he is gone, has to give it
+    /// up: most often it is he who wants it, with a new session.
+    pub(super) fn is_free(&mut self, key: &Key) -> bool {
+        let token = match self.nicks.get(key) {
+            None => return true,
+            Some(Holder::Conn(_)) => return false,
+            Some(Holder::Session(token)) => *token,
+        };
+        let gone = self
+            .sessions
+            .get(token)
+            .is_none_or(|session| session.conn.is_none() && session.left);
+        if gone {
+            let guest = self.new_guest();
+            self.nicks.remove(key);
+            if let Some(session) = self.sessions.get(token) {
+                self.nicks.insert(guest.key.clone(), Holder::Session(token));
+                session.named = guest;
+            }
+        }
+        gone
+    }
+
+    /// Prepares a member to get the lines of a room behind `after` from its memory; of its own lines only those
+    /// up to `own_after`.
+    pub(super) fn sit_down_after(&mut self, conn: ConnId, after: u64, own_after: u64) {
+        if let Some(member) = self.member(conn) {
+            member.catching_up = Some(Box::new(CatchUp::new(after, own_after)));
         }
     }
 
@@ -260,36 +302,44 @@ impl Server {
         place.room.count_reader(member.dialect, true);
         let stream = place.room.stream(member.dialect);
         member.outbox.follow(&stream.feed, stream.visible);
-        let nick = member.name();
-        let report = Happening::Entered {
-            time: stamp(now),
-            room: place.room.name().to_string(),
-            nick: nick.clone(),
-            address: member.peer.to_string(),
+        self.catch_up(conn);
+        self.leave_out_hidden(conn, index);
+        let Some(member) = self.peek(conn).filter(|_| announce) else {
+            return self.mark_member(conn);
         };
-        if announce {
-            self.report(|| Report::Event(report));
-            self.announce_joined(now, index, &nick, conn);
-        }
+        let (nick, address) = (member.name(), member.peer.to_string());
+        let room = self.places[index].room.name().to_string();
+        self.report(|| {
+            Report::Event(Happening::Entered {
+                time: stamp(now),
+                room,
+                nick: nick.clone(),
+                address,
+            })
+        });
+        self.announce_joined(now, index, &nick, conn);
         self.mark_member(conn);
     }
 
     /// Takes a member out of its room. What is pending it takes along.
     pub(super) fn stand_up(&mut self, conn: ConnId) -> Option<usize> {
+        self.lighten(conn);
         let Some(Some(member)) = self.members.get_mut(conn.slot as usize) else {
             return None;
         };
         let seat = member.place.take()?;
         let room = &mut self.places[seat.room].room;
-        member.outbox.detach(&room.stream(member.dialect).feed);
+        if member.catching_up.take().is_none() {
+            let stream = room.stream(member.dialect);
+            member.outbox.detach(&stream.feed, stream.visible);
+        }
         room.count_reader(member.dialect, false);
         room.members.swap_remove(seat.index);
-        if let Some(&moved) = room.members.get(seat.index) {
-            if let Some(moved) = &mut self.members[moved as usize] {
-                if let Some(place) = &mut moved.place {
-                    place.index = seat.index;
-                }
-            }
+        if let Some(&moved) = room.members.get(seat.index)
+            && let Some(moved) = &mut self.members[moved as usize]
+            && let Some(place) = &mut moved.place
+        {
+            place.index = seat.index;
         }
         Some(seat.room)
     }
@@ -305,14 +355,15 @@ impl Server {
         Some(self.make_place(name))
     }
 
-    /// Without a log on disk an empty room is only memory, and may make way. With one its ids must go on.
+    /// Without a log on disk an empty room is only memory, and may make way. With one its ids must go on, unless
+    /// it never had one.
     fn drop_an_empty_room(&mut self) -> bool {
-        if self.config.durable {
-            return false;
-        }
         let lobby = RoomName::lobby();
+        let durable = self.config.durable;
         let empty = self.places.iter().find_map(|(index, place)| {
+            let has_log = durable && !(place.room.is_silent() && place.attempt == 0);
             let drop = place.room.members.is_empty()
+                && !has_log
                 && *place.room.name() != lobby
                 && !place.dirty
                 && self.sweep.is_none_or(|(swept, _)| swept != index);
@@ -378,17 +429,22 @@ impl Server {
     }
 
     fn let_in(&mut self, now: Now, conn: ConnId, token: Token, hello: &Hello) {
-        let resumed = self.sessions.get(token).is_some();
-        let room = match &hello.room {
-            None => Ok(RoomName::lobby()),
+        let known = self.sessions.get(token).map(|session| session.room.clone());
+        let resumed = known.is_some();
+        let wanted = match &hello.room {
+            None => Ok(known.clone().unwrap_or_else(RoomName::lobby)),
             Some(name) => RoomName::parse(name),
         };
-        let room = match room {
+        let wanted = match wanted {
             Ok(room) => room,
             Err(why) => {
                 return self.put_out(now, conn, Reason::Room, &format!("the room's name {why}"));
             }
         };
+        // A session stays where it was: its client may have been cut off before it heard that it had moved, and
+        // what it types next was meant for the new room.
+        let moved = known.as_ref().is_some_and(|room| *room != wanted);
+        let room = known.unwrap_or_else(|| wanted.clone());
         if let Err((reason, text)) = self.ensure_session(token, hello, &room) {
             return self.put_out(now, conn, reason, &text);
         }
@@ -400,6 +456,8 @@ impl Server {
             self.end_token(token);
             return self.put_out(now, conn, Reason::Room, "there are too many rooms");
         };
+        let room = &self.places[index].room;
+        let last = room.last_visible_id();
         let Some(session) = self.sessions.get(token) else {
             return;
         };
@@ -407,16 +465,32 @@ impl Server {
         session.conn = Some(conn);
         session.left = false;
         let named = Rc::clone(&session.named);
-        let safe = session.safe();
+        let ignores = session.ignores.take();
+        let (acked, refusals) = session.resume();
         let private = session.missed_private(if resumed { hello.private } else { 0 });
-        let moved = session.room != *self.places[index].room.name();
-        session.room = self.places[index].room.name().clone();
-        let author = session.author;
+        let seen = match moved {
+            true => Some(session.entered_at),
+            false => hello.seen,
+        };
+        // More than was ever said: the ids are of another life of the server.
+        let seen = seen.filter(|&seen| seen <= last);
+        let after = seen.unwrap_or_else(|| {
+            let first = room.last(hello.history as usize).next();
+            first.map_or(last, |entry| entry.id - 1)
+        });
+        if !resumed {
+            session.entered_at = after;
+        }
         self.nicks.insert(named.key.clone(), Holder::Session(token));
+        for key in ignores.iter().flat_map(|keys| keys.iter()) {
+            let ignorers = self.ignored_by.entry(key.clone()).or_default();
+            ignorers.push(conn);
+        }
         if let Some(member) = self.member(conn) {
             member.stage = Stage::In;
             member.session = Some(token);
             member.nick = Some(Rc::clone(&named));
+            member.ignores = ignores;
         }
         self.wait_for_silence(now, conn);
 
@@ -424,55 +498,35 @@ impl Server {
         let welcome = ChatEvent::Welcome {
             version: VERSION,
             server: concat!("sockkit ", env!("CARGO_PKG_VERSION")).into(),
-            nick: named.nick.as_str().into(),
-            room: room.name().as_str().into(),
-            last_id: room.last_visible_id(),
-            acked: safe,
+            nick: named.nick.to_string().into(),
+            room: room.name().to_string().into(),
+            last_id: last,
+            acked,
             resumed,
             max_line: self.config.limits.max_line,
         };
-        let mut bytes = Vec::new();
-        let dialect = Dialect::Structured;
-        render(dialect, &mut bytes, &welcome);
-        let nicks = self.nicks_in(index);
-        let room = &self.places[index].room;
-        let name = room.name().as_str();
-        render(
-            dialect,
-            &mut bytes,
-            &ChatEvent::Members {
-                room: name.into(),
-                nicks,
-            },
-        );
-        if let Some(topic) = room.topic().filter(|_| !resumed) {
-            let text = format!("the topic: {topic}").into();
-            render(dialect, &mut bytes, &ChatEvent::Notice { text });
+        self.tell(conn, &welcome);
+        for (seq, text) in refusals {
+            let text = text.to_string().into();
+            self.tell(conn, &ChatEvent::Refusal { seq, text });
         }
-        let seen = hello.seen.filter(|&seen| seen <= room.last_visible_id());
-        let missed: Vec<_> = match seen {
-            Some(seen) => {
-                let missing = room.oldest_id().saturating_sub(seen + 1);
-                if missing > 0 {
-                    let gap = ChatEvent::Gap {
-                        room: name.into(),
-                        missing,
-                    };
-                    render(dialect, &mut bytes, &gap);
-                }
-                room.since(seen).collect()
-            }
-            None => room.last(hello.history as usize).collect(),
-        };
-        for entry in missed {
-            let own = entry.author.is_some_and(|by| by.session == author);
-            if !own || seen.is_none() {
-                render(dialect, &mut bytes, &entry.event(room.name()));
-            }
+        self.unacked.push(token);
+        self.tell_members(conn, index);
+        if !resumed {
+            self.tell_topic(conn, index);
         }
-        bytes.extend(private);
-        self.send(conn, bytes);
-        self.sit_down(now, conn, index, !resumed || was_away || moved);
+        self.send(conn, private);
+        let own_after = if seen.is_some() { after } else { last };
+        self.sit_down_after(conn, after, own_after);
+        self.sit_down(now, conn, index, !resumed || was_away);
+    }
+
+    /// Tells a member the topic of a room, if there is one.
+    pub(super) fn tell_topic(&mut self, conn: ConnId, index: usize) {
+        let topic = self.places[index].room.topic();
+        if let Some(text) = topic.map(|topic| format!("the topic: {topic}")) {
+            self.notice(conn, &text);
+        }
     }
 
     /// Finds the session of a hello, or makes one.
@@ -493,7 +547,7 @@ impl Server {
         }
         let named = match wanted {
             None => self.new_guest(),
-            Some(named) if !self.nicks.contains_key(&named.key) => named,
+            Some(named) if self.is_free(&named.key) => named,
             // A guest's number may have been given to another since the server was started.
             Some(named) if named.nick.is_guest() => self.new_guest(),
             Some(named) => {

@@ -2,12 +2,15 @@
 //! be delivered before the next.
 
 use super::member::Stage;
-use super::{RECOGNITION, Server, Timer};
+use super::{Server, Timer};
 use crate::chat::lines::{Line, LineBuffer};
 use crate::chat::render::Dialect;
-use crate::chat::wire::{ChatEvent, HELLO_PREFIX, Op, Reason, max_wire_line};
+use crate::chat::wire::{ChatEvent, HELLO_PREFIX, Hello, Op, Reason, max_wire_line};
 use crate::core::machine::{ConnId, Now};
 use crate::core::sanitise::{sanitise, sanitise_str};
+
+/// The longest line on the operators' socket at least, in bytes.
+const OPERATOR_LINE: usize = 4096;
 
 impl Server {
     pub(super) fn on_received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) {
@@ -34,10 +37,10 @@ impl Server {
 
     /// Input that was held back may go on.
     pub(super) fn resume_input(&mut self, now: Now, conn: ConnId) {
-        if let Some(member) = self.member(conn) {
-            if std::mem::take(&mut member.held) {
-                self.work(now, conn);
-            }
+        if let Some(member) = self.member(conn)
+            && std::mem::take(&mut member.held)
+        {
+            self.work(now, conn);
         }
     }
 
@@ -46,10 +49,10 @@ impl Server {
         let Some(member) = self.member(conn) else {
             return;
         };
-        if let Stage::Arriving(_) = member.stage {
-            if !self.recognise(now, conn) {
-                return;
-            }
+        if let Stage::Arriving(_) = member.stage
+            && !self.recognise(now, conn)
+        {
+            return;
         }
         let Some(member) = self.member(conn) else {
             return;
@@ -57,10 +60,10 @@ impl Server {
         // The lines are borrowed from the buffer while all the rest is at work on them.
         let mut input = std::mem::take(&mut member.input);
         self.take_lines(now, conn, &mut input);
-        if let Some(member) = self.member(conn) {
-            if member.stage != Stage::Leaving {
-                member.input = input;
-            }
+        if let Some(member) = self.member(conn)
+            && member.stage != Stage::Leaving
+        {
+            member.input = input;
         }
     }
 
@@ -68,6 +71,7 @@ impl Server {
         loop {
             let limits = &self.config.limits;
             let (rate, max_line) = (limits.rate, limits.max_line);
+            let glut = limits.send_queue / 2;
             let full = self.intake_full();
             let closing = self.closing.is_some();
             let Some(member) = self.member(conn) else {
@@ -76,7 +80,16 @@ impl Server {
             if member.held || member.stage == Stage::Leaving || closing {
                 return;
             }
+            if member.outbox.own_bytes() >= glut {
+                // `sent` lets it go on.
+                member.held = true;
+                member.glutted = true;
+                return;
+            }
+            let operator = member.operator;
             let max = match member.dialect {
+                // An operator has to be able to undo any limit.
+                Dialect::Plain if operator => max_line.max(OPERATOR_LINE),
                 Dialect::Plain => max_line,
                 Dialect::Structured => max_wire_line(max_line),
             };
@@ -93,16 +106,15 @@ impl Server {
             if !input.has_line(max) && !member.ended {
                 break;
             }
-            let operator = member.stage == Stage::Operator;
-            if let (Some(rate), false) = (rate, operator) {
-                if let Err(again) = member.bucket.take(rate, now.since_start) {
-                    member.held = true;
-                    self.timers.set(again, Timer::Input(conn));
-                    return;
-                }
+            if let (Some(rate), false) = (rate, operator)
+                && let Err(again) = member.bucket.take(rate, now.since_start)
+            {
+                member.held = true;
+                self.timers.set(again, Timer::Input(conn));
+                return;
             }
             member.last_input = now.since_start;
-            member.warned = false;
+            member.warned = None;
             let ended = member.ended;
             let line = match input.next_line(max) {
                 Some(line) => line,
@@ -143,6 +155,13 @@ impl Server {
                 return;
             }
         };
+        if member.dialect == Dialect::Plain
+            && matches!(member.stage, Stage::In | Stage::Password(_))
+            && text.starts_with(HELLO_PREFIX)
+            && let Ok(hello) = serde_json::from_slice::<Hello>(text)
+        {
+            return self.greet_late(now, conn, hello);
+        }
         match (member.stage, member.dialect) {
             (Stage::Password(_), _) => self.try_password(now, conn, &String::from_utf8_lossy(text)),
             (Stage::Operator, _) => self.operator_line(now, conn, &sanitise(text)),
@@ -203,16 +222,21 @@ impl Server {
             None
         };
         match refusal {
-            Some(text) => self.tell(
-                conn,
-                &ChatEvent::Refusal {
-                    seq,
-                    text: text.into(),
-                },
-            ),
+            Some(text) => self.refuse_line(token, seq, &text),
             None if text.is_empty() => {}
             None => self.obey(now, conn, &sanitise_str(text), seq),
         }
+    }
+
+    /// A program's hello that was held up on its way for so long that it was taken for a person, and greeted. Its
+    /// line has a secret in it that must not be said in the room.
+    fn greet_late(&mut self, now: Now, conn: ConnId, hello: Hello) {
+        self.depart(now, conn, "is a program");
+        if let Some(member) = self.member(conn) {
+            member.stage = Stage::Arriving(None);
+            member.dialect = Dialect::Structured;
+        }
+        self.greet(now, conn, Some(hello));
     }
 
     /// Finds out who is at the other end of a new connection. Says whether that is known now.
@@ -232,7 +256,7 @@ impl Server {
             return false;
         }
         let mut input = std::mem::take(&mut member.input);
-        let hello = match input.next_line(max) {
+        let hello: Option<Option<Hello>> = match input.next_line(max) {
             Some(Line::Text(line)) => Some(serde_json::from_slice(line).ok()),
             Some(Line::TooLong) => Some(None),
             None if ended => Some(None),
@@ -248,15 +272,7 @@ impl Server {
             member.dialect = Dialect::Structured;
             member.last_input = now.since_start;
         }
-        match hello {
-            Some(hello) => self.greet(now, conn, hello),
-            None => self.put_out(
-                now,
-                conn,
-                Reason::BadHello,
-                "the hello cannot be understood",
-            ),
-        }
+        self.greet(now, conn, hello);
         true
     }
 
@@ -279,8 +295,7 @@ impl Server {
             );
         } else {
             let at = member.last_input + super::HANDSHAKE;
-            self.timers
-                .set(at.max(now.since_start + RECOGNITION), Timer::Member(conn));
+            self.set_alarm(conn, at);
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Farewells: of those who leave, of those who are put out, of the silent, and of the server.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use super::door::PASSWORD_TIME;
 use super::member::Stage;
 use super::report::{Happening, Report, stamp};
-use super::session::{GRACE, KEEP, Token};
+use super::session::{GRACE, KEEP};
 use super::{Closing, Holder, Server, Timer};
+use crate::chat::nick::Key;
 use crate::chat::render::Dialect;
+use crate::chat::token::Token;
 use crate::chat::wire::{ChatEvent, Reason};
 use crate::core::machine::{ConnId, Effect, Now, Signal};
 
@@ -28,15 +32,18 @@ impl Server {
 
     /// A member's data has ended. A session without a farewell may come back.
     pub(super) fn hang_up(&mut self, now: Now, conn: ConnId) {
-        match self.peek(conn).and_then(|member| member.session) {
-            Some(token) => self.lose(now, conn, token),
-            None => self.depart(now, conn, "left"),
-        }
+        self.lose_or_depart(now, conn, "left");
         self.part(now, conn);
     }
 
     /// A member has to go, and is told why.
     pub(super) fn put_out(&mut self, now: Now, conn: ConnId, reason: Reason, text: &str) {
+        if self
+            .peek(conn)
+            .is_none_or(|member| member.stage == Stage::Leaving)
+        {
+            return;
+        }
         self.refuse_report(now, conn, reason, text);
         self.end_session(conn);
         self.tell(
@@ -60,11 +67,7 @@ impl Server {
                 text,
             },
         );
-        if let Some(member) = self.member(conn) {
-            member.session = None;
-            member.nick = None;
-        }
-        self.stand_up(conn);
+        self.let_go(conn);
         self.part(now, conn);
     }
 
@@ -82,14 +85,18 @@ impl Server {
 
     /// Sends what is pending and closes.
     fn part(&mut self, now: Now, conn: ConnId) {
-        if let Some(member) = self.member(conn) {
-            if member.stage != Stage::Leaving {
-                member.stage = Stage::Leaving;
-                member.input = Default::default();
-                self.effects.push_back(Effect::Close(conn));
-                self.timers
-                    .set(now.since_start + PARTING, Timer::Leaving(conn));
-            }
+        if let Some(member) = self.member(conn)
+            && member.stage != Stage::Leaving
+        {
+            member.stage = Stage::Leaving;
+            member.input = Default::default();
+            self.effects.push_back(Effect::Close(conn));
+            let time = match self.closing {
+                Some(_) => self.config.drain,
+                None => PARTING,
+            };
+            self.timers
+                .set(now.since_start + time, Timer::Leaving(conn));
         }
     }
 
@@ -97,43 +104,69 @@ impl Server {
     pub(super) fn abort(&mut self, conn: ConnId, why: &'static str) {
         self.effects.push_back(Effect::Abort(conn));
         let now = self.latest;
+        self.lose_or_depart(now, conn, why);
+        self.erase(conn);
+    }
+
+    fn lose_or_depart(&mut self, now: Now, conn: ConnId, why: &str) {
         match self.peek(conn).and_then(|member| member.session) {
             Some(token) => self.lose(now, conn, token),
             None => self.depart(now, conn, why),
         }
-        self.erase(conn);
     }
 
     /// Takes a member out of its room and gives its nick back, and says so.
-    fn depart(&mut self, now: Now, conn: ConnId, why: &str) {
+    pub(super) fn depart(&mut self, now: Now, conn: ConnId, why: &str) {
         let Some(member) = self.member(conn) else {
             return;
         };
         let nick = member.nick.take();
         let address = member.peer.to_string();
-        let ignores = member.ignores.take();
-        let session = member.session;
-        for key in ignores.into_iter().flat_map(|keys| keys.into_iter()) {
-            self.forget_ignorer(&key, conn);
-        }
-        let Some(index) = self.stand_up(conn) else {
-            return;
-        };
+        self.drop_ignores(conn);
+        let left = self.stand_up(conn);
         let Some(named) = nick else {
             return;
         };
-        if session.is_none() && self.nicks.get(&named.key) == Some(&Holder::Conn(conn)) {
+        if self.nicks.get(&named.key) == Some(&Holder::Conn(conn)) {
             self.nicks.remove(&named.key);
         }
-        let report = Happening::Departed {
-            time: stamp(now),
-            room: self.places[index].room.name().to_string(),
-            nick: named.nick.to_string(),
-            address,
-            why: why.to_string(),
+        let Some(index) = left else {
+            return;
         };
-        self.report(|| Report::Event(report));
+        let room = self.places[index].room.name().to_string();
+        self.report(|| {
+            Report::Event(Happening::Departed {
+                time: stamp(now),
+                room,
+                nick: named.nick.to_string(),
+                address,
+                why: why.to_string(),
+            })
+        });
         self.announce_left(now, index, named.nick.as_str());
+    }
+
+    /// What a member ignores is the business of the others' lines no more.
+    fn drop_ignores(&mut self, conn: ConnId) -> Option<Box<Vec<Key>>> {
+        let ignores = self.member(conn)?.ignores.take();
+        for key in ignores.iter().flat_map(|keys| keys.iter()) {
+            self.forget_ignorer(key, conn);
+        }
+        ignores
+    }
+
+    /// Takes a connection out of its room and parts it from its session. What it ignored the session keeps.
+    fn let_go(&mut self, conn: ConnId) {
+        self.stand_up(conn);
+        let ignores = self.drop_ignores(conn);
+        let Some(member) = self.member(conn) else {
+            return;
+        };
+        member.nick = None;
+        let token = member.session.take();
+        if let Some(session) = token.and_then(|token| self.sessions.get(token)) {
+            session.ignores = ignores;
+        }
     }
 
     /// The connection is gone, or (`abort`) has to go now.
@@ -144,23 +177,13 @@ impl Server {
         if abort {
             self.effects.push_back(Effect::Abort(conn));
         }
-        let member_left = self
-            .peek(conn)
-            .is_none_or(|member| member.stage == Stage::Leaving);
-        let session = self.peek(conn).and_then(|member| member.session);
-        match session.filter(|_| !member_left) {
-            Some(token) => self.lose(now, conn, token),
-            None => self.depart(now, conn, "lost connection"),
-        }
+        self.lose_or_depart(now, conn, "lost connection");
         self.erase(conn);
-        if self.closing == Some(Closing::Draining) && self.clients == 0 {
-            self.end_drain();
-        }
     }
 
     /// A structured client is cut off: its session waits for it.
     fn lose(&mut self, now: Now, conn: ConnId, token: Token) {
-        self.stand_up(conn);
+        self.let_go(conn);
         self.timers
             .set(now.since_start + GRACE, Timer::Grace(token));
         self.timers.set(now.since_start + KEEP, Timer::Sessions);
@@ -226,16 +249,25 @@ impl Server {
         else {
             return;
         };
-        if member.operator {
-            return;
+        match (member.operator, member.admitted) {
+            (true, _) => self.operators -= 1,
+            (false, false) => self.refused -= 1,
+            (false, true) => self.discount(member.peer.ip()),
         }
+        let nobody = self.clients + self.refused + self.operators == 0;
+        if nobody && self.closing == Some(Closing::Draining) {
+            self.end_drain();
+        }
+    }
+
+    fn discount(&mut self, ip: Option<IpAddr>) {
         self.clients -= 1;
-        if let Some(ip) = member.peer.ip() {
-            if let Some(count) = self.per_ip.get_mut(&ip) {
-                *count -= 1;
-                if *count == 0 {
-                    self.per_ip.remove(&ip);
-                }
+        if let Some(ip) = ip
+            && let Some(count) = self.per_ip.get_mut(&ip)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.per_ip.remove(&ip);
             }
         }
     }
@@ -246,52 +278,100 @@ impl Server {
             let ahead = self.peek(conn).map_or(Duration::ZERO, |member| {
                 notice_time(member.dialect, timeout)
             });
-            self.timers
-                .set(now.since_start + timeout - ahead, Timer::Member(conn));
+            self.set_alarm(conn, now.since_start + timeout - ahead);
         }
     }
 
-    /// A member's timer has come: recognition at first, then its silence.
-    pub(super) fn on_member_timer(&mut self, now: Now, conn: ConnId) {
+    /// Wakes a member at `at` at the latest. It has one timer: one that comes too early is set again, and one
+    /// that was overtaken means nothing.
+    pub(super) fn set_alarm(&mut self, conn: ConnId, at: Duration) {
         let Some(member) = self.member(conn) else {
             return;
         };
-        match member.stage {
-            Stage::Arriving(_) => return self.end_recognition(now, conn),
-            Stage::Password(_) | Stage::In => {}
-            Stage::Operator | Stage::Leaving => return,
+        if member.alarm.is_none_or(|set| set > at) {
+            member.alarm = Some(at);
+            self.timers.set(at, Timer::Member(conn));
         }
+    }
+
+    /// A limit was changed: everybody's silence is to be judged anew.
+    pub(super) fn wake_all(&mut self, now: Now) {
+        let all: Vec<ConnId> = self.members.iter().flatten().map(|m| m.conn).collect();
+        for conn in all {
+            self.set_alarm(conn, now.since_start);
+        }
+    }
+
+    /// A member's timer has come: recognition at first, then the password, then its silence.
+    pub(super) fn on_alarm(&mut self, now: Now, conn: ConnId) {
+        let Some(member) = self.member(conn) else {
+            return;
+        };
+        if member.alarm.is_none_or(|at| at > now.since_start) {
+            return;
+        }
+        member.alarm = None;
+        match member.stage {
+            Stage::Arriving(_) => self.end_recognition(now, conn),
+            Stage::Password(_) => self.end_password_time(now, conn),
+            Stage::In => self.judge_silence(now, conn),
+            Stage::Operator | Stage::Leaving => {}
+        }
+    }
+
+    fn end_password_time(&mut self, now: Now, conn: ConnId) {
+        let Some(member) = self.peek(conn) else {
+            return;
+        };
+        let end = member.arrived + PASSWORD_TIME;
+        if now.since_start < end {
+            return self.set_alarm(conn, end);
+        }
+        self.put_out(now, conn, Reason::Password, "no password was typed in time");
+    }
+
+    fn judge_silence(&mut self, now: Now, conn: ConnId) {
+        let Some(member) = self.peek(conn) else {
+            return;
+        };
         let (dialect, warned, last_input) = (member.dialect, member.warned, member.last_input);
         let Some(timeout) = self.config.limits.idle_timeout else {
             return;
         };
         let end = last_input + timeout;
-        let notice = end - notice_time(dialect, timeout).min(end);
-        if now.since_start >= end && warned {
+        let ahead = notice_time(dialect, timeout);
+        if let Some(put_out_at) = warned {
+            if now.since_start < put_out_at {
+                return self.set_alarm(conn, put_out_at);
+            }
             let text = format!("silent for {}", humantime::format_duration(timeout));
             return self.put_out(now, conn, Reason::Idle, &text);
         }
-        if now.since_start < notice {
-            self.timers.set(notice, Timer::Member(conn));
-            return;
+        if now.since_start + ahead < end {
+            return self.set_alarm(conn, end - ahead);
         }
+        // Whoever was already silent for too long when the limit was changed, or while this computer slept, still
+        // has the time of a warning.
+        let left = if now.since_start < end {
+            end - now.since_start
+        } else {
+            ahead
+        };
         if let Some(member) = self.member(conn) {
-            member.warned = true;
+            member.warned = Some(now.since_start + left);
         }
-        let left = end
-            .saturating_sub(now.since_start)
-            .max(Duration::from_secs(1));
         match dialect {
             Dialect::Structured => self.tell(conn, &ChatEvent::Ping),
             Dialect::Plain => {
-                let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
+                let left = Duration::from_secs(left.as_secs().max(1));
+                let left = humantime::format_duration(left);
                 self.notice(
                     conn,
                     &format!("you will be disconnected in {left} unless you type something"),
                 );
             }
         }
-        self.timers.set(now.since_start + left, Timer::Member(conn));
+        self.set_alarm(conn, now.since_start + left);
     }
 
     pub(super) fn on_signal(&mut self, now: Now, signal: Signal) {
@@ -343,6 +423,8 @@ impl Server {
                     },
                 );
             }
+            // Nobody hears any more how the others go.
+            self.stand_up(conn);
             self.part(now, conn);
         }
         if self.members.iter().flatten().next().is_none() {

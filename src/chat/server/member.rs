@@ -3,12 +3,17 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use slab::Slab;
+
 use crate::chat::lines::LineBuffer;
 use crate::chat::nick::{Key, Nick};
 use crate::chat::outbox::Outbox;
 use crate::chat::render::Dialect;
+use crate::chat::room::Stream;
+use crate::chat::server::Place;
+use crate::chat::server::catch_up::CatchUp;
 use crate::chat::server::config::Rate;
-use crate::chat::server::session::Token;
+use crate::chat::token::Token;
 use crate::chat::wire::Reason;
 use crate::core::address::PeerAddr;
 use crate::core::machine::ConnId;
@@ -44,15 +49,25 @@ pub(super) struct Member {
     pub(super) input: LineBuffer,
     /// The peer's data has ended.
     pub(super) ended: bool,
-    /// Input waits for something else than the peer: for the rate, for the turn, for the disk.
+    /// Input waits for something else than the peer: for the rate, for the turn, for the disk, or for the answers
+    /// to what was asked before to be read.
     pub(super) held: bool,
+    /// It is the answers.
+    pub(super) glutted: bool,
     pub(super) outbox: Outbox,
+    /// Gets its lines from the room's memory and does not follow the feed yet.
+    pub(super) catching_up: Option<Box<CatchUp>>,
     pub(super) blocked: bool,
     /// Named in the list of those with something to send.
     pub(super) dirty: bool,
     pub(super) last_input: Duration,
-    /// Told that the idle timeout is near (plain), or pinged (structured).
-    pub(super) warned: bool,
+    /// When its timer comes up. Others of its timers that come up are of the past.
+    pub(super) alarm: Option<Duration>,
+    /// One of the clients that the limits count, and not only here to be told that it may not come in.
+    pub(super) admitted: bool,
+    pub(super) arrived: Duration,
+    /// When it is put out, once it was told that the idle timeout is near (plain) or pinged (structured).
+    pub(super) warned: Option<Duration>,
     pub(super) bucket: Bucket,
     pub(super) ignores: Option<Box<Vec<Key>>>,
 }
@@ -97,14 +112,25 @@ impl Member {
             input: LineBuffer::default(),
             ended: false,
             held: false,
+            glutted: false,
             outbox: Outbox::default(),
+            catching_up: None,
             blocked: false,
             dirty: false,
             last_input: now,
-            warned: false,
+            alarm: None,
+            admitted: false,
+            arrived: now,
+            warned: None,
             bucket: Bucket::new(now),
             ignores: None,
         }
+    }
+
+    /// The feed of the member's room as far as it may see it, if it follows it.
+    pub(super) fn stream<'a>(&self, places: &'a Slab<Place>) -> Option<&'a Stream> {
+        let seat = self.place.filter(|_| self.catching_up.is_none())?;
+        Some(places[seat.room].room.stream(self.dialect))
     }
 
     /// The nick, or the address of somebody who has none yet.

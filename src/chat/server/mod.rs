@@ -3,12 +3,14 @@
 //! - `door`: who comes in, how a person is told from a program, passwords, sessions that come back;
 //! - `input`: from bytes to lines, at the rate and in the portions that are fair;
 //! - `commands`: what a line asks for; `operator`: the same on the operators' socket;
+//! - `catch_up`: what a client that comes back has missed;
 //! - `delivery`: what goes out, when, and what happens to those who do not take it;
 //! - `comings`: notices of who joined and left, few however many they are;
 //! - `leaving`: farewells, idle timeouts, the end of the server.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod catch_up;
 mod comings;
 mod commands;
 mod config;
@@ -32,18 +34,18 @@ use slab::Slab;
 
 use self::comings::Comings;
 use self::member::{Member, Stage};
-use self::session::{Sessions, Token};
-use crate::chat::feed::Feed;
+use self::session::Sessions;
 use crate::chat::journal;
 use crate::chat::nick::{Key, RoomName};
-use crate::chat::render::{Dialect, render};
+use crate::chat::render::render;
 use crate::chat::room::{Entry, Receipt, Room};
+use crate::chat::token::Token;
 use crate::chat::wire::ChatEvent;
 use crate::core::machine::{ConnId, Effect, Event, Machine, Now, Origin, Pending, Signal};
 use crate::core::timers::Timers;
 
 pub use self::config::{Access, Config, Limits, Password, Rate, Slow};
-pub use self::report::Report;
+pub use self::report::{Happening, Report};
 
 /// The origin of connections on the operators' socket. Every other origin is a client's.
 pub const OPERATORS: Origin = Origin(u32::MAX);
@@ -57,6 +59,10 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How many encoded bytes one turn may add to the rooms before it must be delivered: what bounds the distance
 /// between the newest line and a member that takes everything.
 const TURN_INTAKE: usize = 256 * 1024;
+
+/// How many bytes a member's own answers may be above the limit. Nobody is asked for a line while half of the limit
+/// waits, so that this holds the longest answers to one line, and what the server has to say in farewell.
+const OVERDRAFT: usize = 256 * 1024;
 
 /// How many encoded bytes may wait for the disk before no more lines are taken.
 const MAX_UNSTORED: usize = 1024 * 1024;
@@ -143,8 +149,8 @@ struct Place {
     unsaved: Vec<u8>,
     unsaved_from: u64,
     attempt: u64,
-    /// Encoded bytes that wait for the disk.
-    unstored: usize,
+    /// The batches that the disk has not answered, each with its last id and its length in bytes.
+    in_flight: VecDeque<(u64, usize)>,
 }
 
 /// The end of the server, while it lasts.
@@ -160,7 +166,11 @@ enum Closing {
 pub struct Server {
     config: Config,
     members: Vec<Option<Box<Member>>>,
+    /// Those who count for the limits.
     clients: usize,
+    /// Those who are here only to be told that they may not come in.
+    refused: usize,
+    operators: usize,
     per_ip: HashMap<IpAddr, usize>,
     wrong_passwords: HashMap<IpAddr, (u32, Duration)>,
     banned: Vec<IpNet>,
@@ -184,6 +194,9 @@ pub struct Server {
     /// Members whose input waits for the next turn.
     held: VecDeque<ConnId>,
     turn_bytes: usize,
+    /// Input was turned away for want of room in this turn, so there has to be another.
+    wants_turn: bool,
+    /// Encoded bytes that wait for the disk.
     unstored: usize,
 
     closing: Option<Closing>,
@@ -199,6 +212,8 @@ impl Server {
             config,
             members: Vec::new(),
             clients: 0,
+            refused: 0,
+            operators: 0,
             per_ip: HashMap::new(),
             wrong_passwords: HashMap::new(),
             banned: Vec::new(),
@@ -217,6 +232,7 @@ impl Server {
             unsaved_places: Vec::new(),
             held: VecDeque::new(),
             turn_bytes: 0,
+            wants_turn: false,
             unstored: 0,
             closing: None,
             ended_by: None,
@@ -258,7 +274,7 @@ impl Server {
             unsaved: Vec::new(),
             unsaved_from: 0,
             attempt: 0,
-            unstored: 0,
+            in_flight: VecDeque::new(),
         });
         self.places_by_key.insert(key, index);
         index
@@ -304,12 +320,12 @@ impl Server {
         else {
             return;
         };
-        let feed: Option<&Feed> = member
-            .place
-            .map(|seat| &places[seat.room].room.stream(member.dialect).feed);
+        let stream = member.stream(places);
+        let feed = stream.map(|stream| (&stream.feed, stream.visible));
         member.outbox.push(feed, bytes);
-        if member.outbox.own_bytes() > self.config.limits.send_queue {
-            // Answers that are asked for and never read: no policy of skipping is owed for those.
+        let own = member.outbox.own_bytes();
+        if own > self.config.limits.send_queue + OVERDRAFT && !member.operator {
+            // No policy of skipping is owed for answers that are asked for and never read.
             self.abort(conn, "does not read what it asked for");
             return;
         }
@@ -317,11 +333,12 @@ impl Server {
     }
 
     fn mark_member(&mut self, conn: ConnId) {
-        if let Some(member) = self.member(conn) {
-            if !member.dirty && !member.blocked {
-                member.dirty = true;
-                self.dirty_members.push(conn);
-            }
+        if let Some(member) = self.member(conn)
+            && !member.dirty
+            && !member.blocked
+        {
+            member.dirty = true;
+            self.dirty_members.push(conn);
         }
     }
 
@@ -340,9 +357,10 @@ impl Server {
     }
 
     fn on_deadline(&mut self, now: Now) {
+        self.wants_turn = false;
         while let Some(timer) = self.timers.pop_due(now.since_start) {
             match timer {
-                Timer::Member(conn) => self.on_member_timer(now, conn),
+                Timer::Member(conn) => self.on_alarm(now, conn),
                 Timer::Input(conn) => self.resume_input(now, conn),
                 Timer::Leaving(conn) => self.forget(now, conn, true),
                 Timer::Comings(place) => self.say_comings(now, place),
@@ -369,9 +387,12 @@ impl Server {
                 };
                 let mut receipts = Vec::new();
                 place.room.commit(id, |receipt| receipts.push(receipt));
-                if place.room.last_visible_id() >= id && place.unsaved.is_empty() {
-                    self.unstored = self.unstored.saturating_sub(place.unstored);
-                    place.unstored = 0;
+                while let Some(&(last, bytes)) = place.in_flight.front() {
+                    if last > id {
+                        break;
+                    }
+                    place.in_flight.pop_front();
+                    self.unstored -= bytes;
                 }
                 self.mark_place(room);
                 for receipt in receipts {
@@ -394,11 +415,10 @@ impl Server {
     }
 
     fn settle_receipt(&mut self, receipt: Receipt) {
-        if let Some(token) = self.peek(receipt.conn).and_then(|member| member.session) {
-            if let Some(session) = self.sessions.get(token) {
-                session.settled(receipt.seq);
-                self.unacked.push(token);
-            }
+        let token = receipt.session;
+        if let Some(session) = token.and_then(|token| self.sessions.get(token)) {
+            session.settled(receipt.seq);
+            self.unacked.extend(token);
         }
     }
 
@@ -410,31 +430,44 @@ impl Server {
             return;
         }
         place.attempt += 1;
+        let in_flight: usize = place.in_flight.drain(..).map(|(_, bytes)| bytes).sum();
+        self.unstored -= in_flight + place.unsaved.len();
         place.unsaved.clear();
-        self.unstored = self.unstored.saturating_sub(place.unstored);
-        place.unstored = 0;
         let mut refused = Vec::new();
         place.room.roll_back(|receipt| refused.push(receipt));
         let room = &place.room;
         for &slot in &room.members {
-            if let Some(member) = &mut self.members[slot as usize] {
+            if let Some(member) = &mut self.members[slot as usize]
+                && member.catching_up.is_none()
+            {
                 let stream = room.stream(member.dialect);
                 member.outbox.truncate(&stream.feed, stream.visible);
             }
         }
+        let (now, name) = (self.latest, room.name().to_string());
+        self.report(|| Report::warning(now, format!("cannot write the log of {name}: {reason}")));
+        self.mark_place(index);
         let text = format!("not delivered: the room's log cannot be written: {reason}");
         for receipt in refused {
-            let seq = receipt.seq;
-            let structured = self
-                .peek(receipt.conn)
-                .is_some_and(|member| member.dialect == Dialect::Structured);
-            if structured {
-                let text = text.as_str().into();
-                self.tell(receipt.conn, &ChatEvent::Refusal { seq, text });
-                self.settle_receipt(receipt);
-            } else {
-                self.notice(receipt.conn, &text);
+            match receipt.session {
+                Some(token) => {
+                    self.refuse_line(token, receipt.seq, &text);
+                    self.settle_receipt(receipt);
+                }
+                None => self.notice(receipt.conn, &text),
             }
+        }
+    }
+
+    /// Tells a session that a line of its was not delivered, now or when it is back.
+    fn refuse_line(&mut self, token: Token, seq: u64, text: &str) {
+        let Some(session) = self.sessions.get(token) else {
+            return;
+        };
+        session.refuse(seq, text);
+        if let Some(conn) = session.conn {
+            let text = text.into();
+            self.tell(conn, &ChatEvent::Refusal { seq, text });
         }
     }
 
@@ -448,6 +481,7 @@ impl Server {
                 continue;
             }
             let last = place.room.newest_id();
+            place.in_flight.push_back((last, place.unsaved.len()));
             let batch = Batch {
                 room: index,
                 attempt: place.attempt,
@@ -459,18 +493,19 @@ impl Server {
         }
     }
 
-    /// Notes a line of the log for the disk.
-    fn save(&mut self, index: usize, entry: &Entry) {
+    /// Notes the newest line of a room for the disk.
+    fn save_newest(&mut self, index: usize) {
         let place = &mut self.places[index];
+        let Some(entry) = place.room.newest() else {
+            return;
+        };
         if place.unsaved.is_empty() {
             place.unsaved_from = entry.id;
             self.unsaved_places.push(index);
         }
         let before = place.unsaved.len();
         journal::write(&mut place.unsaved, entry);
-        let written = place.unsaved.len() - before;
-        place.unstored += written;
-        self.unstored += written;
+        self.unstored += place.unsaved.len() - before;
     }
 
     fn intake_full(&self) -> bool {
@@ -538,8 +573,21 @@ impl Machine for Server {
     }
 
     fn sent(&mut self, _now: Now, conn: ConnId, bytes: usize) {
-        if let Some(member) = self.member(conn) {
-            member.outbox.sent(bytes);
+        let glut = self.config.limits.send_queue / 2;
+        let Some(member) = self.member(conn) else {
+            return;
+        };
+        member.outbox.sent(bytes);
+        let own = member.outbox.own_bytes();
+        if member.glutted && own <= glut / 2 {
+            member.glutted = false;
+            self.held.push_back(conn);
+        }
+        if self
+            .peek(conn)
+            .is_some_and(|member| member.catching_up.is_some())
+        {
+            self.mark_member(conn);
         }
     }
 
@@ -547,9 +595,8 @@ impl Machine for Server {
         let places = &self.places;
         if let Some(Some(member)) = self.members.get_mut(conn.slot as usize) {
             member.blocked = true;
-            if let Some(seat) = member.place {
-                let feed = &places[seat.room].room.stream(member.dialect).feed;
-                member.outbox.blocked(feed);
+            if let Some(stream) = member.stream(places) {
+                member.outbox.keep_torn_line(&stream.feed);
             }
         }
     }
@@ -560,7 +607,8 @@ impl Machine for Server {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        if !self.held.is_empty() && !self.intake_full() {
+        let input_waits = self.wants_turn || !self.held.is_empty();
+        if input_waits && !self.intake_full() {
             return Some(Duration::ZERO);
         }
         self.timers.next()

@@ -58,7 +58,7 @@ impl Server {
             "/ban" if !rest.is_empty() => self.ban(now, conn, rest),
             "/unban" if !rest.is_empty() => self.unban(conn, rest),
             "/limits" => self.show_limits(conn),
-            "/set" => self.set_limit(conn, rest),
+            "/set" => self.set_limit(now, conn, rest),
             "/shutdown" => {
                 self.notice(conn, "shutting down");
                 self.shut_down(now);
@@ -235,14 +235,17 @@ impl Server {
         self.notices(conn, &lines);
     }
 
-    fn set_limit(&mut self, conn: ConnId, rest: &str) {
+    fn set_limit(&mut self, now: Now, conn: ConnId, rest: &str) {
         let Some((name, value)) = rest.split_once(char::is_whitespace) else {
             return self.notice(conn, "usage: /set LIMIT VALUE; /limits shows them");
         };
         let name = name.trim_start_matches('-');
         let adjust = self.config.adjust;
         match adjust(&mut self.config.limits, name, value.trim()) {
-            Ok(()) => self.show_limits(conn),
+            Ok(()) => {
+                self.wake_all(now);
+                self.show_limits(conn);
+            }
             Err(text) => self.notice(conn, &text),
         }
     }

@@ -4,10 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
-use crate::chat::nick::RoomName;
+use crate::chat::nick::{Key, RoomName};
 use crate::chat::server::member::Named;
+use crate::chat::token::Token;
 use crate::core::machine::ConnId;
 
 /// How long a session waits for its client to come back. Its nick is kept as long.
@@ -19,36 +18,18 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How many private lines are kept for a client that may not have got them.
 const INBOX: usize = 100;
 
+/// How many bytes of them. What ten thousand sessions keep is then bounded by the 640 MB that it takes to fill
+/// every inbox to the brim; in practice it is nothing.
+const INBOX_BYTES: usize = 64 * 1024;
+
+/// How many refusals are kept for the same reason.
+const REFUSALS: usize = 100;
+
 /// How many sessions without connection are kept. Beyond, the one that waited longest is forgotten.
 const MAX_DETACHED: usize = 10_000;
 
 /// How many authors of the log on disk are remembered for telling lines that are sent again.
 pub(super) const MAX_AUTHORS: usize = 100_000;
-
-/// What a client proves its identity with after a cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Token([u8; 16]);
-
-impl Token {
-    /// Reads 32 hexadecimal digits.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        if digits.len() != 32 || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        u128::from_str_radix(text, 16)
-            .ok()
-            .map(|number| Token(number.to_be_bytes()))
-    }
-
-    /// What stands for the session in the log: it cannot be turned back.
-    pub(super) fn author(self) -> u64 {
-        let digest = Sha256::digest(self.0);
-        digest[..8]
-            .iter()
-            .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
-    }
-}
 
 /// What the server keeps of a structured client.
 #[derive(Debug)]
@@ -66,8 +47,15 @@ pub(super) struct Session {
     waiting: u32,
     /// What was last told to the client.
     acked: u64,
-    inbox: VecDeque<(u64, Vec<u8>)>,
+    inbox: VecDeque<(u64, Box<[u8]>)>,
+    inbox_bytes: usize,
     last_private: u64,
+    /// The newest refusals, oldest first: whether they arrived before a cut is not known.
+    refused: VecDeque<(u64, Box<str>)>,
+    /// The nicks that are ignored, while there is no connection.
+    pub(super) ignores: Option<Box<Vec<Key>>>,
+    /// The id of the last line that was visible in the room when the session came into it.
+    pub(super) entered_at: u64,
     /// Since when there is no connection.
     pub(super) detached: Duration,
     /// Whether the room was told that the client has left.
@@ -86,7 +74,11 @@ impl Session {
             waiting: 0,
             acked: taken,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             last_private: 0,
+            refused: VecDeque::new(),
+            ignores: None,
+            entered_at: 0,
             detached: Duration::ZERO,
             left: true,
         }
@@ -125,20 +117,43 @@ impl Session {
     pub(super) fn post(&mut self, encode: impl FnOnce(u64) -> Vec<u8>) -> Vec<u8> {
         self.last_private += 1;
         let bytes = encode(self.last_private);
-        if self.inbox.len() == INBOX {
-            self.inbox.pop_front();
+        self.inbox_bytes += bytes.len();
+        self.inbox
+            .push_back((self.last_private, bytes.as_slice().into()));
+        while self.inbox.len() > INBOX || self.inbox_bytes > INBOX_BYTES {
+            let Some((_, dropped)) = self.inbox.pop_front() else {
+                break;
+            };
+            self.inbox_bytes -= dropped.len();
         }
-        self.inbox.push_back((self.last_private, bytes.clone()));
         bytes
     }
 
     /// The private lines after the one that the client has seen.
     pub(super) fn missed_private(&mut self, seen: u64) -> Vec<u8> {
         self.inbox.retain(|(number, _)| *number > seen);
+        self.inbox_bytes = self.inbox.iter().map(|(_, bytes)| bytes.len()).sum();
         self.inbox
             .iter()
             .flat_map(|(_, bytes)| bytes.iter().copied())
             .collect()
+    }
+
+    /// A line was not delivered, and why.
+    pub(super) fn refuse(&mut self, seq: u64, text: &str) {
+        if self.refused.len() == REFUSALS {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((seq, text.into()));
+    }
+
+    /// What to tell a client that is back. A refusal may have been lost with the connection, and an
+    /// acknowledgement that covers it would pass for delivery: so the number stops short of the oldest, and the
+    /// refusals and then the acknowledgement follow.
+    pub(super) fn resume(&mut self) -> (u64, Vec<(u64, Box<str>)>) {
+        let before_refusals = self.refused.iter().map(|(seq, _)| seq - 1).min();
+        self.acked = self.safe().min(before_refusals.unwrap_or(u64::MAX));
+        (self.acked, self.refused.iter().cloned().collect())
     }
 }
 
@@ -183,6 +198,7 @@ impl Sessions {
         let session = self.by_token.get_mut(&token)?;
         session.conn = None;
         session.detached = now;
+        // A client that is cut often stands in the list once for each time.
         self.detached.push_back((now, token));
         if self.detached.len() > MAX_DETACHED {
             let (at, oldest) = self.detached.pop_front()?;
@@ -222,19 +238,6 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_thirty_two_hexadecimal_digits() {
-        assert!(Token::parse("00112233445566778899aabbccddeeff").is_some());
-        for bad in [
-            "",
-            "0011",
-            "+0112233445566778899aabbccddeeff",
-            &"0".repeat(33),
-        ] {
-            assert_eq!(Token::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn a_line_is_acknowledged_when_nothing_before_it_waits() {
         let mut session = session();
         session.taken = 1;
@@ -268,7 +271,7 @@ mod tests {
     #[test]
     fn a_session_expires_unless_it_came_back() {
         let mut sessions = Sessions::default();
-        let token = |n: u8| Token([n; 16]);
+        let token = |n: u8| Token::parse(&format!("{n:032x}")).unwrap();
         for n in [1, 2] {
             sessions.insert(token(n), session());
             sessions.detach(token(n), Duration::from_secs(u64::from(n)));

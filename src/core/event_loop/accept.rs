@@ -7,9 +7,11 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::Origin;
+use crate::core::socket;
 use crate::core::transport::Transport;
 
 /// How many connections one turn accepts, so that a storm of them does not silence those who are in.
@@ -45,7 +47,10 @@ struct Listener {
 pub(super) enum Accepted {
     Connection(Transport, PeerAddr, Origin),
     /// No descriptor or memory is left; accepting is paused.
-    Exhausted,
+    Exhausted {
+        /// Nothing will end the pause yet.
+        set_alarm: bool,
+    },
     None,
 }
 
@@ -55,9 +60,20 @@ pub(super) struct Listeners {
     /// Whose turn it is, so that one busy address does not starve the others.
     turn: usize,
     paused: bool,
-    /// A descriptor became free during the pause: worth a try before the pause is over.
+    /// A descriptor became free during the pause, or the pause is over: worth a try.
     retry: bool,
+    /// The end of a pause will be announced.
+    alarm_set: bool,
+    /// Somebody waits who could not be accepted. It ends only when nobody waits any more: at the limit,
+    /// where each one who leaves lets another one in, that is one want and not a thousand.
+    wanting: bool,
+    /// What of that the machine was told.
+    told: bool,
 }
+
+/// How many connections in a row may be gone before they are accepted. Beyond it the error is taken for
+/// a lasting one, which would spin.
+const GONE_IN_A_ROW: u32 = 1024;
 
 impl Listeners {
     pub(super) fn len(&self) -> usize {
@@ -106,10 +122,17 @@ impl Listeners {
         self.retry = self.paused;
     }
 
-    /// Ends a pause. Says whether there was one.
-    pub(super) fn resume(&mut self) -> bool {
-        self.retry = false;
-        std::mem::take(&mut self.paused)
+    /// The time of a pause has passed. Whether there are descriptors again shows when it is tried.
+    pub(super) fn pause_is_over(&mut self) {
+        self.alarm_set = false;
+        self.retry = self.paused;
+    }
+
+    /// Whether the want of descriptors has begun or ended since this was last asked.
+    pub(super) fn changed(&mut self) -> Option<bool> {
+        let changed = self.told != self.wanting;
+        self.told = self.wanting;
+        changed.then_some(self.wanting)
     }
 
     pub(super) fn close(&mut self, registry: &Registry) {
@@ -121,40 +144,63 @@ impl Listeners {
             };
         }
         self.paused = false;
+        self.wanting = false;
+        self.told = false;
     }
 
     pub(super) fn accept(&mut self) -> Accepted {
         if self.paused && !std::mem::take(&mut self.retry) {
             return Accepted::None;
         }
+        let mut gone_in_a_row = 0;
         for _ in 0..self.list.len() {
             self.turn = (self.turn + 1) % self.list.len();
             let listener = &mut self.list[self.turn];
             while listener.ready {
-                match accept_one(&listener.socket) {
+                let error = match accept_one(&listener.socket) {
                     Ok((transport, peer)) => {
+                        self.paused = false;
                         return Accepted::Connection(transport, peer, listener.origin);
                     }
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::WouldBlock => listener.ready = false,
-                        _ if is_exhaustion(&error) => {
-                            let first = !self.paused;
-                            self.paused = true;
-                            return if first {
-                                Accepted::Exhausted
-                            } else {
-                                Accepted::None
-                            };
-                        }
-                        // accept(2): ECONNABORTED, EPROTO and the network's errors that Linux passes on
-                        // belong to one connection that is already gone. Each call takes one off the
-                        // queue, so this ends.
-                        _ => {}
-                    },
+                    Err(error) => error,
+                };
+                match meaning(&error) {
+                    Meaning::Empty => listener.ready = false,
+                    Meaning::Gone if gone_in_a_row < GONE_IN_A_ROW => gone_in_a_row += 1,
+                    Meaning::Gone | Meaning::Exhausted => {
+                        self.paused = true;
+                        self.wanting = true;
+                        return Accepted::Exhausted {
+                            set_alarm: !std::mem::replace(&mut self.alarm_set, true),
+                        };
+                    }
                 }
             }
         }
+        self.paused = false;
+        self.wanting = false;
         Accepted::None
+    }
+}
+
+/// What a failed accept says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// Nobody waits.
+    Empty,
+    /// The process or the system lacks something that it may have again.
+    Exhausted,
+    /// accept(2): ECONNABORTED, EPROTO, EPERM of a firewall and the network's errors that Linux passes on
+    /// belong to one connection that is already gone. Each call takes one off the queue, so this ends.
+    /// EINTR is tried again too.
+    Gone,
+}
+
+fn meaning(error: &io::Error) -> Meaning {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Meaning::Empty,
+        _ if is_exhaustion(error) => Meaning::Exhausted,
+        _ => Meaning::Gone,
     }
 }
 
@@ -162,15 +208,20 @@ fn accept_one(socket: &Socket) -> io::Result<(Transport, PeerAddr)> {
     match socket {
         Socket::Tcp(listener) => {
             let (stream, address) = listener.accept()?;
+            if !socket::ACCEPTED_INHERIT {
+                socket::set_stream_options(&SockRef::from(&stream));
+            }
             Ok((Transport::Tcp(stream), PeerAddr::from_socket_addr(address)))
         }
         #[cfg(unix)]
         Socket::Unix(listener) => {
             let (stream, address) = listener.accept()?;
-            let name = address
-                .as_pathname()
-                .map(|path| path.to_string_lossy().into_owned());
-            Ok((Transport::Unix(stream), PeerAddr::Unix(name)))
+            // mio takes an abstract name for none.
+            let address = match address.as_pathname() {
+                Some(_) => address,
+                None => stream.peer_addr().unwrap_or(address),
+            };
+            Ok((Transport::Unix(stream), PeerAddr::from_unix(&address)))
         }
     }
 }
@@ -190,4 +241,30 @@ fn is_exhaustion(error: &io::Error) -> bool {
 #[cfg(windows)]
 fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(10024 | 10055))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_what_may_come_back_pauses_accepting() {
+        let table = [
+            (Errno::AGAIN, Meaning::Empty),
+            (Errno::MFILE, Meaning::Exhausted),
+            (Errno::NFILE, Meaning::Exhausted),
+            (Errno::NOBUFS, Meaning::Exhausted),
+            (Errno::NOMEM, Meaning::Exhausted),
+            (Errno::CONNABORTED, Meaning::Gone),
+            (Errno::PROTO, Meaning::Gone),
+            (Errno::PERM, Meaning::Gone),
+            (Errno::INTR, Meaning::Gone),
+            (Errno::HOSTUNREACH, Meaning::Gone),
+        ];
+        for (errno, expected) in table {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(meaning(&error), expected, "{error}");
+        }
+    }
 }

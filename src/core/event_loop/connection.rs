@@ -33,10 +33,16 @@ pub(super) struct State {
     pub(super) hung_up: bool,
     /// The peer's data has ended.
     pub(super) ended: bool,
+    /// The kernel said that the peer takes no more, while our direction was open.
+    pub(super) deaf: bool,
+    /// A write failed, and why: the connection ends as soon as what the peer had sent is read.
+    pub(super) broken: Option<io::ErrorKind>,
     /// The last write found no room, and no room was announced since.
     pub(super) blocked: bool,
     /// On the ready list or parked.
     pub(super) queued: bool,
+    /// On the list of those whose outbox is written on in the next turn.
+    pub(super) unwritten: bool,
     /// Bytes thrown away while lingering.
     discarded: usize,
     farewell: Farewell,
@@ -52,6 +58,30 @@ impl State {
             Farewell::Lingering => true,
         };
         self.readable && !self.ended && wanted
+    }
+
+    /// Whether a write may be tried now.
+    pub(super) fn writes(&self) -> bool {
+        !self.blocked && !self.unwritten && self.broken.is_none() && !self.lingering()
+    }
+
+    /// Whether we have not said FIN yet.
+    pub(super) fn our_side_open(&self) -> bool {
+        !matches!(self.farewell, Farewell::Finished | Farewell::Lingering)
+    }
+
+    /// Whether a farewell waits for the outbox to be empty.
+    pub(super) fn leaves(&self) -> bool {
+        matches!(
+            self.farewell,
+            Farewell::FinishWanted | Farewell::CloseWanted
+        )
+    }
+
+    /// With the input ended: whether the connection is of no more use to anyone, and why.
+    pub(super) fn gone(&self) -> Option<io::ErrorKind> {
+        self.broken
+            .or(self.deaf.then_some(io::ErrorKind::BrokenPipe))
     }
 
     /// Whether input is expected at all, now or later.
@@ -240,6 +270,48 @@ mod tests {
         for (name, state, appetite, reads) in table {
             assert_eq!(state.reads(appetite), reads, "{name}");
         }
+    }
+
+    #[test]
+    fn writing_is_tried_unless_it_is_known_to_be_of_no_use() {
+        let with = |change: &dyn Fn(&mut State)| {
+            let mut state = State::default();
+            change(&mut state);
+            state
+        };
+        let table = [
+            ("open", State::default(), true),
+            ("the peer sends no more", with(&|s| s.ended = true), true),
+            ("no room", with(&|s| s.blocked = true), false),
+            ("has its turn later", with(&|s| s.unwritten = true), false),
+            (
+                "broken",
+                with(&|s| s.broken = Some(io::ErrorKind::BrokenPipe)),
+                false,
+            ),
+            ("closing", with(&|s| s.say_farewell(true)), true),
+            (
+                "lingering",
+                with(&|s| {
+                    s.say_farewell(true);
+                    s.takes_leave();
+                }),
+                false,
+            ),
+        ];
+        for (name, state, writes) in table {
+            assert_eq!(state.writes(), writes, "{name}");
+        }
+    }
+
+    #[test]
+    fn why_it_is_of_no_more_use_is_the_first_that_was_known() {
+        let mut state = State::default();
+        assert_eq!(state.gone(), None);
+        state.deaf = true;
+        assert_eq!(state.gone(), Some(io::ErrorKind::BrokenPipe));
+        state.broken = Some(io::ErrorKind::ConnectionReset);
+        assert_eq!(state.gone(), Some(io::ErrorKind::ConnectionReset));
     }
 
     #[test]

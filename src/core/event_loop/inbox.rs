@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::{Origin, Signal};
@@ -13,9 +13,10 @@ use crate::core::transport::Transport;
 /// How many notes wait before whoever posts them has to.
 const NOTES: usize = 1024;
 
-pub(super) enum Posted {
+pub(super) enum Posted<N> {
     Signal(Signal),
     Adopt(Transport, PeerAddr, Origin),
+    Urgent(N),
 }
 
 /// The loop is no more.
@@ -33,7 +34,7 @@ impl std::error::Error for Gone {}
 /// Reaches an event loop from another thread.
 pub struct Handle<N> {
     notes: SyncSender<N>,
-    control: Sender<Posted>,
+    control: Sender<Posted<N>>,
     waker: Arc<mio::Waker>,
 }
 
@@ -54,6 +55,12 @@ impl<N> Handle<N> {
         self.wake()
     }
 
+    /// Posts a note past the queue, without waiting: an answer to something that the machine asked for, which
+    /// must come through while it wants no more input.
+    pub fn urgent(&self, note: N) -> Result<(), Gone> {
+        self.post(Posted::Urgent(note))
+    }
+
     /// Hands a connected, non-blocking stream to the driver.
     pub fn adopt(
         &self,
@@ -69,7 +76,7 @@ impl<N> Handle<N> {
         self.post(Posted::Signal(signal))
     }
 
-    fn post(&self, posted: Posted) -> Result<(), Gone> {
+    fn post(&self, posted: Posted<N>) -> Result<(), Gone> {
         self.control.send(posted).map_err(|_| Gone)?;
         self.wake()
     }
@@ -82,7 +89,7 @@ impl<N> Handle<N> {
 pub(super) struct Inbox<N> {
     handle: Handle<N>,
     notes: Receiver<N>,
-    control: Receiver<Posted>,
+    control: Receiver<Posted<N>>,
     /// A note that was taken out to see whether there is one.
     peeked: RefCell<Option<N>>,
 }
@@ -107,7 +114,14 @@ impl<N> Inbox<N> {
         self.handle.clone()
     }
 
-    pub(super) fn take_control(&self) -> Option<Posted> {
+    /// The loop has ended: who posts, or waits to, is told so.
+    pub(super) fn close(&mut self) {
+        // Who is released from waiting to post a note finds the other way closed too.
+        self.control = mpsc::channel().1;
+        self.notes = mpsc::sync_channel(0).1;
+    }
+
+    pub(super) fn take_control(&self) -> Option<Posted<N>> {
         self.control.try_recv().ok()
     }
 
@@ -115,10 +129,7 @@ impl<N> Inbox<N> {
         if let Some(note) = self.peeked.borrow_mut().take() {
             return Some(note);
         }
-        match self.notes.try_recv() {
-            Ok(note) => Some(note),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.notes.try_recv().ok()
     }
 
     /// Whether notes are waiting.

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# What one Linux machine can say about other systems.
+#
+#   .ci/cross.sh parts     installs what the others need; as root, with a network
+#   .ci/cross.sh TARGET    windows, macos, freebsd: type-checks everything; musl: builds, and tries the result
+#
+# The compiler is Debian's: its library comes with its source, of the same release, so that it can be built for
+# any target (-Zbuild-std, which a stable compiler allows with RUSTC_BOOTSTRAP). rustup's has neither the source nor
+# another target's library. Ends with 77 where a part is missing.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+readonly LEFT_OUT=77
+# rust-web is the newest compiler that Debian has: the one its browsers are built with. mingw compiles the C parts
+# of dependencies for Windows, zig those for the rest.
+readonly DEBIAN=(rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32)
+readonly PYTHON=(ziglang==0.17.1 cargo-zigbuild==0.24.1)
+
+# All targets share a directory, each has its own below it: what runs on this machine (build scripts, macros) is built
+# once for all. It is apart from target/, whose compiler is another.
+export CARGO_TARGET_DIR=target/cross
+readonly VENV=$PWD/target/cross-venv
+
+left_out() {
+    echo "left out: $*"
+    exit $LEFT_OUT
+}
+
+parts() {
+    debian_parts && python_parts && compiler && "$RUSTC" --version && cargo-zigbuild --version
+}
+
+debian_parts() {
+    dpkg --status "${DEBIAN[@]}" >/dev/null 2>&1 && return
+    [ "$(id -u)" -eq 0 ] || left_out "installing ${DEBIAN[*]} takes root"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${DEBIAN[@]}" >/dev/null ||
+        left_out "cannot install ${DEBIAN[*]}"
+}
+
+python_parts() {
+    [ -x "$VENV/bin/cargo-zigbuild" ] && return
+    python3 -m venv "$VENV" && "$VENV/bin/pip" install --quiet --disable-pip-version-check "${PYTHON[@]}" && return
+    rm -rf "$VENV"
+    left_out "cannot install ${PYTHON[*]}"
+}
+
+# Puts the compiler in the way of rustup's. Debug information is left out: nobody debugs these, and it takes gigabytes.
+compiler() {
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || left_out "no /usr/bin/rustc"
+    [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ] ||
+        left_out "the library's source is not beside /usr/bin/rustc"
+    [ -x "$VENV/bin/cargo-zigbuild" ] || left_out "no cargo-zigbuild in $VENV"
+    export PATH=$VENV/bin:/usr/bin:$PATH
+    export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1
+    export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
+    unset RUSTUP_TOOLCHAIN
+}
+
+# Everything for target $1, tests and benchmarks as well, with zig's C compiler for it or, without zig's help,
+# with mingw's.
+check() {
+    local target=$1 cargo=cargo-zigbuild
+    [ "$target" != x86_64-pc-windows-gnu ] || cargo=cargo
+    "$cargo" check --all-targets --locked -Zbuild-std --target "$target"
+}
+
+# The dev profile: whether it links and runs is the question, and the release profile takes minutes.
+musl() {
+    local target=x86_64-unknown-linux-musl
+    local program=$CARGO_TARGET_DIR/$target/debug/sockkit
+    # zig brings musl's start files itself.
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS=-Clink-self-contained=no
+    cargo-zigbuild zigbuild --locked -Zbuild-std --target "$target" || return
+    local headers
+    headers=$(readelf --program-headers --wide "$program") || return
+    if grep INTERP <<<"$headers"; then
+        echo "$program is not static"
+        return 1
+    fi
+    .ci/smoke.sh "$program"
+}
+
+case ${1-} in
+parts) parts ;;
+windows) compiler && check x86_64-pc-windows-gnu ;;
+macos) compiler && check aarch64-apple-darwin ;;
+freebsd) compiler && check x86_64-unknown-freebsd ;;
+musl) compiler && musl ;;
+*)
+    echo "usage: .ci/cross.sh parts|windows|macos|musl|freebsd" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,287 @@
+//! `serve-chat`: the server machine with sockets, a disk, an operator's screen and signals around it.
+
+use zeroize::Zeroizing;
+
+use crate::chat::reporter::Reporter;
+use crate::chat::room::Memory;
+use crate::chat::server::{
+    Access, Action, Config, Limits, OPERATORS, Password, Rate, Server, Slow,
+};
+use crate::chat::store::{self, Store};
+use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
+use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
+use crate::core::event_loop::EventLoop;
+use crate::core::limits::raise_open_file_limit;
+use crate::core::machine::{Origin, Signal};
+use crate::core::resolve::Family;
+use crate::core::signal;
+use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
+use crate::error::{Error, Kind, Result};
+use crate::ui::Ui;
+
+/// The port of an address without one.
+const DEFAULT_PORT: u16 = 8888;
+
+/// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners.
+const OWN_FILES: u64 = 32;
+
+/// Runs the server until it is told to stop.
+pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
+    let addresses = parse_addresses(&args.addresses)?;
+    let admin = args
+        .admin_socket
+        .as_deref()
+        .map(admin_address)
+        .transpose()?;
+    let config = config(ui, args)?;
+    warn_of_open_password(ui, &config, &addresses);
+    warn_of_few_files(ui, &config);
+
+    let memory = config.memory;
+    let mut server = Server::new(config);
+    let store = match &args.log {
+        Some(directory) => {
+            let (store, rooms, warnings) = Store::open(directory, args.log_rotate.bytes(), memory)?;
+            for warning in warnings {
+                ui.warn(&warning);
+            }
+            for room in rooms {
+                server.restore(room.name, room.entries.into_iter());
+            }
+            Some(store)
+        }
+        None => None,
+    };
+
+    let mut driver = EventLoop::new(server)?;
+    let handle = driver.handle();
+    let writer = store
+        .map(|store| {
+            store::spawn(store, move |note| {
+                // Once the loop has ended nobody waits for the answer.
+                let _ = handle.urgent(note);
+            })
+        })
+        .transpose()?;
+    let options = listen_options(args);
+    let mut files = Vec::new();
+    let mut ready = Vec::new();
+    for (number, address) in addresses.iter().enumerate() {
+        for Listening {
+            socket,
+            address,
+            file,
+        } in listen(address, &options)?
+        {
+            // Every origin but the operators' is a client's.
+            driver.listen(socket, Origin(number as u32))?;
+            files.extend(file);
+            ready.push(address);
+        }
+    }
+    if let Some(admin) = admin {
+        let options = ListenOptions {
+            unix_mode: 0o600,
+            ..options
+        };
+        for listening in listen(&admin, &options)? {
+            driver.listen(listening.socket, OPERATORS)?;
+            files.extend(listening.file);
+        }
+    }
+    signal::watch(driver.handle())?;
+    for address in &ready {
+        ui.listening(address)?;
+    }
+
+    let reporter = Reporter::start(ui);
+    driver.run(&mut |action, handle| match action {
+        Action::Report(report) => reporter.report(report),
+        Action::Store(batch) => {
+            if let Some(writer) = &writer
+                && let Err(failed) = writer.store(batch)
+            {
+                let _ = handle.urgent(failed);
+            }
+        }
+    })?;
+    drop(files);
+    let ended_by = driver.machine().ended_by();
+    // Its inbox goes with it: the store's last answers must not wait for room in there.
+    drop(driver);
+    drop(writer);
+    reporter.finish();
+    match ended_by {
+        None => Ok(()),
+        Some(signal) => Err(Error::new(
+            Kind::Signal(number(signal)),
+            "ended by a signal",
+        )),
+    }
+}
+
+fn parse_addresses(texts: &[String]) -> Result<Vec<Address>> {
+    let purpose = Use::Listen {
+        default_port: DEFAULT_PORT,
+    };
+    texts
+        .iter()
+        .map(|text| {
+            let address = Address::parse(text, purpose)?;
+            match address.scheme() {
+                Scheme::Tcp => Ok(address),
+                Scheme::Udp => Err(Error::new(
+                    Kind::Usage,
+                    format!("the chat is not for datagrams: {address}"),
+                )),
+                Scheme::Tls => Err(Error::new(
+                    Kind::Usage,
+                    format!("this version does not encrypt the chat: {address}"),
+                )),
+            }
+        })
+        .collect()
+}
+
+fn admin_address(path: &std::path::Path) -> Result<Address> {
+    let Some(path) = path.to_str() else {
+        return Err(Error::new(
+            Kind::Usage,
+            "the path of --admin-socket is not UTF-8",
+        ));
+    };
+    Address::parse(
+        &format!("unix:{path}"),
+        Use::Listen {
+            default_port: DEFAULT_PORT,
+        },
+    )
+}
+
+fn listen_options(args: &ServeChatArgs) -> ListenOptions {
+    let socket = &args.listen.socket;
+    ListenOptions {
+        family: match (socket.ipv4, socket.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        },
+        backlog: args.listen.backlog,
+        reuse_port: args.listen.reuse_port,
+        unix_mode: args.listen.unix_mode,
+        buffers: Buffers {
+            send: socket.send_buffer.map(cli::Size::as_usize),
+            recv: socket.recv_buffer.map(cli::Size::as_usize),
+        },
+    }
+}
+
+fn config(ui: &Ui, args: &ServeChatArgs) -> Result<Config> {
+    let password = args.password.read()?;
+    Ok(Config {
+        limits: limits(args),
+        max_rooms: args.max_rooms as usize,
+        memory: Memory {
+            lines: args.history as usize,
+            bytes: args.history_bytes.as_usize(),
+        },
+        password: password
+            .map(|password| Password::new(&Zeroizing::new(password.expose().to_string()))),
+        access: Access {
+            allow: args.allow.clone(),
+            deny: args.deny.clone(),
+        },
+        drain: args.drain,
+        durable: args.log.is_some(),
+        reports: !ui.quiet(),
+        adjust,
+    })
+}
+
+fn limits(args: &ServeChatArgs) -> Limits {
+    Limits {
+        max_clients: args.max_clients as usize,
+        max_per_ip: args.max_per_ip as usize,
+        rate: rate(args.rate),
+        max_line: args.max_line.as_usize(),
+        idle_timeout: args.idle_timeout.get(),
+        send_queue: args.send_queue.as_usize(),
+        slow: match args.slow {
+            SlowPolicy::Skip => Slow::Skip,
+            SlowPolicy::Kick => Slow::Kick,
+        },
+    }
+}
+
+fn rate(limit: RateLimit) -> Option<Rate> {
+    limit.get().map(|rate| Rate {
+        per_second: f64::from(rate.per_second.get()),
+        burst: f64::from(rate.burst.get()),
+    })
+}
+
+/// Changes a limit while the server runs, by the name and in the words of its option on the command line.
+fn adjust(limits: &mut Limits, name: &str, value: &str) -> Result<(), String> {
+    let args = cli::parse_option("serve-chat", name, value)?;
+    let Command::ServeChat(args) = args else {
+        return Err(format!("there is no limit {name}"));
+    };
+    let wanted = self::limits(&args);
+    match name {
+        "max-clients" => limits.max_clients = wanted.max_clients,
+        "max-per-ip" => limits.max_per_ip = wanted.max_per_ip,
+        "rate" => limits.rate = wanted.rate,
+        "max-line" => limits.max_line = wanted.max_line,
+        "idle-timeout" => limits.idle_timeout = wanted.idle_timeout,
+        "send-queue" => limits.send_queue = wanted.send_queue,
+        "slow" => limits.slow = wanted.slow,
+        _ => return Err(format!("{name} cannot be changed while the server runs")),
+    }
+    Ok(())
+}
+
+/// A password that crosses a network in the clear protects from nobody who can listen there.
+fn warn_of_open_password(ui: &Ui, config: &Config, addresses: &[Address]) {
+    let beyond_this_machine = |address: &&Address| match address.endpoint() {
+        Endpoint::Unix(_) => false,
+        Endpoint::Inet { host, .. } => match host {
+            Host::V4(ip) => !ip.is_loopback(),
+            Host::V6(ip, _) => !ip.is_loopback(),
+            Host::Name(_) => !host.is_localhost(),
+            Host::Any => true,
+        },
+    };
+    if config.password.is_some()
+        && let Some(address) = addresses.iter().find(beyond_this_machine)
+    {
+        ui.warn(&format!(
+            "the password is sent in the clear to {address:#}: whoever is on the way can read it"
+        ));
+    }
+}
+
+fn warn_of_few_files(ui: &Ui, config: &Config) {
+    let Some(limit) = raise_open_file_limit().and_then(|limit| limit.now) else {
+        return;
+    };
+    let logs = match config.durable {
+        true => store::MAX_OPEN as u64,
+        false => 0,
+    };
+    let max_clients = config.limits.max_clients;
+    let room = limit.saturating_sub(OWN_FILES + logs);
+    if room < max_clients as u64 {
+        ui.warn(&format!(
+            "{limit} files may be open (ulimit -n): about {room} clients fit, fewer than --max-clients {max_clients}"
+        ));
+    }
+}
+
+/// The number by which the exit status tells a signal: signal(7).
+fn number(signal: Signal) -> u8 {
+    match signal {
+        Signal::HangUp => 1,
+        Signal::Interrupt => 2,
+        Signal::Terminate => 15,
+    }
+}

@@ -1,0 +1,143 @@
+//! What the man pages say beyond the options: how the commands behave, in the words of a manual.
+
+/// The parts of a page that are not generated.
+pub(super) struct Page {
+    /// How it is called.
+    pub(super) synopsis: &'static str,
+    /// Paragraphs.
+    pub(super) description: &'static [&'static str],
+    /// Sections of terms and their meanings.
+    pub(super) lists: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+    /// Other pages.
+    pub(super) see_also: &'static str,
+}
+
+/// The page of a subcommand, or of the program.
+pub(super) fn page(name: Option<&str>) -> Page {
+    match name {
+        Some("serve-chat") => SERVE_CHAT,
+        Some("chat") => CHAT,
+        Some("completions") => COMPLETIONS,
+        Some("man") => MAN,
+        _ => SOCKKIT,
+    }
+}
+
+const ADDRESSES: (&str, &[(&str, &str)]) = (
+    "ADDRESSES",
+    &[
+        (
+            "host:port",
+            "A name or an IPv4 address, and a port or the name of a service. A name stands for all its addresses.",
+        ),
+        (
+            "[::1]:port, [fe80::1%eth0]:port",
+            "An IPv6 address, with its zone where it needs one.",
+        ),
+        (
+            ":port",
+            "To listen: every interface, IPv4 and IPv6. To connect: localhost.",
+        ),
+        ("port", "To listen: localhost."),
+        (
+            "unix:/path, unix:@name",
+            "A Unix socket; the second form, without a file, only on Linux.",
+        ),
+        ("tcp://...", "The same as without."),
+    ],
+);
+
+const COLOURS: (&str, &str) = (
+    "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
+    "Whether to use colours when --color is auto.",
+);
+
+const SOCKKIT: Page = Page {
+    synopsis: "sockkit [OPTIONS] COMMAND",
+    description: &[
+        "sockkit is one tool for people who work with sockets. It needs no other program and behaves in a script exactly as under a person's hands.",
+        "What is data goes to stdout, what is talk goes to stderr. With --json stdout has one JSON object a line. The exit status says what happened.",
+        "Servers listen on this machine only, unless an address says otherwise. What a peer sends never reaches the terminal raw: control characters, escape sequences and bidirectional overrides are made visible.",
+    ],
+    lists: &[ADDRESSES, ("ENVIRONMENT", &[COLOURS])],
+    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-completions(1), sockkit-man(1), nc(1)",
+};
+
+const SERVE_CHAT: Page = Page {
+    synopsis: "sockkit serve-chat [OPTIONS] [ADDR]...",
+    description: &[
+        "Runs a chat server. Anyone can join it with nc(1), telnet(1) or socat(1) and types lines; nothing has to be installed. sockkit chat adds what a plain connection cannot have: no line is lost or doubled when the network is cut.",
+        "A member is asked nothing: it gets a guest's nick, sees the last lines of #lobby and may begin. A line that begins with a slash is a command; /help lists them. Two slashes send one.",
+        "No member can harm another: one that does not read costs at most --send-queue of memory and nobody's time, one that floods is read more slowly, and a line that is too long is refused.",
+        "With --log every line is on disk before anyone sees it or the sender gets an acknowledgement.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "SIGNALS",
+            &[
+                (
+                    "SIGINT, SIGTERM",
+                    "No new clients come in, everybody is told, what is left is delivered for at most --drain, the log is synced. A second one ends the server at once.",
+                ),
+                ("SIGHUP", "Ends the server as SIGTERM does."),
+            ],
+        ),
+        (
+            "FILES",
+            &[(
+                "DIR/ROOM.jsonl",
+                "With --log: one JSON object a line, in order. Older parts of a log that was rotated stand beside it.",
+            )],
+        ),
+        (
+            "ENVIRONMENT",
+            &[
+                (
+                    "SOCKKIT_PASSWORD",
+                    "The password, unless --password-file is given.",
+                ),
+                COLOURS,
+            ],
+        ),
+    ],
+    see_also: "sockkit(1), sockkit-chat(1), nc(1)",
+};
+
+const CHAT: Page = Page {
+    synopsis: "sockkit chat [OPTIONS] [ADDR]",
+    description: &[
+        "Joins a chat. At a terminal what others say appears above the line that is being typed. In a pipe the lines of stdin are sent and what others say is printed; at the end of stdin it waits until the server has acknowledged every line, and exits.",
+        "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "ENVIRONMENT",
+            &[
+                (
+                    "SOCKKIT_PASSWORD",
+                    "The password, unless --password-file is given.",
+                ),
+                COLOURS,
+            ],
+        ),
+    ],
+    see_also: "sockkit(1), sockkit-serve-chat(1), nc(1)",
+};
+
+const COMPLETIONS: Page = Page {
+    synopsis: "sockkit completions SHELL",
+    description: &[
+        "Prints a script by which a shell completes the commands and options of sockkit.",
+    ],
+    lists: &[],
+    see_also: "sockkit(1)",
+};
+
+const MAN: Page = Page {
+    synopsis: "sockkit man [COMMAND]",
+    description: &["Prints a manual page in the format of man(7)."],
+    lists: &[],
+    see_also: "sockkit(1), man(1)",
+};

@@ -1,0 +1,277 @@
+//! The rules of the house that no compiler knows, read from the source as text.
+//!
+//! Which modules are pure is written here and in each of them, so that neither can be dropped unnoticed. What pure
+//! means is clippy's to enforce (`clippy.toml`), and `.ci/run` lets it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::support::root;
+
+/// The modules that decide and touch nothing: no socket, file, clock, thread or terminal. What lies below a module
+/// is pure with it.
+const PURE: &[&str] = &[
+    "src/chat/command.rs",
+    "src/chat/feed.rs",
+    "src/chat/journal.rs",
+    "src/chat/lines.rs",
+    "src/chat/nick.rs",
+    "src/chat/outbox.rs",
+    "src/chat/render.rs",
+    "src/chat/room.rs",
+    "src/chat/server/mod.rs",
+    "src/chat/store/names.rs",
+    "src/chat/wire.rs",
+    "src/cli/values.rs",
+    "src/core/address.rs",
+    "src/core/dial/race.rs",
+    "src/core/machine.rs",
+    "src/core/sanitise.rs",
+    "src/core/timers.rs",
+    "src/core/timestamp.rs",
+    "src/error.rs",
+    "src/ui/human.rs",
+    "src/ui/json.rs",
+];
+
+/// What makes clippy refuse the world to a module and to all below it.
+const REFUSES_THE_WORLD: &str = "#![deny(clippy::disallowed_types, clippy::disallowed_methods)]";
+
+/// Files outside `ui` that may write to the terminal. Each says why.
+const WRITES_TO_THE_TERMINAL: &[&str] = &[];
+
+/// A file is to be readable in one sitting: past about 500 lines look for the second reason it has to exist. Some have
+/// none and are a little longer with their tests at the end; beyond this there always was one. Files of tests are
+/// not bounded: one looks a test up and does not read on.
+const LONGEST_FILE: usize = 800;
+
+#[test]
+fn pure_modules_have_clippy_refuse_the_world() {
+    for &path in PURE {
+        let text = read(path);
+        assert!(
+            text.lines().any(|line| line == REFUSES_THE_WORLD),
+            "{path} is in the list of pure modules and lacks {REFUSES_THE_WORLD}"
+        );
+    }
+    for (path, text) in sources() {
+        assert!(
+            !is_pure(&path) || !text.contains("allow(clippy::disallowed"),
+            "{path} is pure and lets itself off"
+        );
+    }
+}
+
+#[test]
+fn modules_that_say_they_are_pure_are_in_the_list() {
+    for (path, text) in sources() {
+        assert!(
+            is_pure(&path) || !text.lines().any(|line| line == REFUSES_THE_WORLD),
+            "{path} belongs in the list of pure modules"
+        );
+    }
+}
+
+/// The contract says so (`core::machine`), and virtual time depends on it.
+#[test]
+fn every_machine_is_pure() {
+    let mut machines = 0;
+    for (path, text) in sources().filter(|(path, _)| !is_tests(path)) {
+        let is_machine = text
+            .lines()
+            .any(|line| line.starts_with("impl") && line.contains("Machine for "));
+        assert!(
+            !is_machine || is_pure(&path),
+            "{path} has a machine and is not in the list of pure modules"
+        );
+        machines += usize::from(is_machine);
+    }
+    assert!(machines > 0, "the machines are not recognised any more");
+}
+
+#[test]
+fn clippy_knows_what_a_pure_module_must_not_touch() {
+    let settings = read("clippy.toml");
+    for (list, known) in [
+        ("disallowed-types", "std::net::TcpStream"),
+        ("disallowed-methods", "std::time::Instant::now"),
+    ] {
+        let entries = settings
+            .split_once(&format!("{list} = ["))
+            .and_then(|(_, rest)| rest.split_once("\n]"))
+            .map(|(entries, _)| entries)
+            .unwrap_or_default();
+        assert!(
+            entries.contains(&format!("\"{known}\"")),
+            "clippy.toml: {list} has no {known}"
+        );
+        for entry in entries.lines().filter(|line| line.contains("path =")) {
+            assert!(
+                entry.contains("reason ="),
+                "clippy.toml: no reason: {entry}"
+            );
+        }
+    }
+}
+
+/// `println!` panics on a closed pipe, and a peer's text has to be made harmless on the way.
+#[test]
+fn only_ui_writes_to_the_terminal() {
+    const MACROS: [&str; 5] = ["print!", "println!", "eprint!", "eprintln!", "dbg!"];
+    const STREAMS: [&str; 2] = ["stdout()", "stderr()"];
+    for (path, text) in sources() {
+        if path.starts_with("src/ui/") || WRITES_TO_THE_TERMINAL.contains(&&*path) {
+            continue;
+        }
+        for (number, line) in without_tests(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            // Whether somebody is there to read may be asked anywhere.
+            let code = code
+                .replace("stdout().is_terminal()", "")
+                .replace("stderr().is_terminal()", "");
+            for output in MACROS.iter().chain(&STREAMS) {
+                assert!(
+                    !has_word(&code, output),
+                    "{path}:{}: {output} is for ui alone",
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+/// The map in `lib.rs`: the core is what all rooms share, and knows none of them.
+#[test]
+fn the_core_knows_no_room() {
+    for (path, text) in sources().filter(|(path, _)| path.starts_with("src/core/")) {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for room in ["crate::chat", "crate::cli", "crate::ui"] {
+                assert!(
+                    !has_word(code, room),
+                    "{path}:{}: the core knows {room}",
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long_for_one_sitting() {
+    for (path, text) in sources().filter(|(path, _)| !is_tests(path)) {
+        let lines = text.lines().count();
+        assert!(
+            lines <= LONGEST_FILE,
+            "{path} has {lines} lines, more than {LONGEST_FILE}: which is its second reason to exist?"
+        );
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let used = dependencies(&read("Cargo.toml"));
+    let explained: BTreeSet<String> = read("CONTRIBUTING.md")
+        .split_once("\n## Dependencies\n")
+        .expect("CONTRIBUTING.md has a section on dependencies")
+        .1
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("- `")?.split_once("`: "))
+        .map(|(name, _)| name.to_string())
+        .collect();
+    assert!(used.contains("mio"), "Cargo.toml is not understood");
+    for name in &used {
+        assert!(
+            explained.contains(name),
+            "CONTRIBUTING.md gives no reason for {name}: - `{name}`: ..."
+        );
+    }
+    for name in &explained {
+        assert!(
+            used.contains(name),
+            "CONTRIBUTING.md explains {name}, which Cargo.toml does not have"
+        );
+    }
+}
+
+/// Every dependency of a manifest, of whatever kind and for whatever target.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut among_them = false;
+    for line in manifest.lines() {
+        if let Some(table) = line.strip_prefix('[') {
+            among_them = table.ends_with("dependencies]");
+        } else if let Some((name, _)) = line.split_once('=')
+            && among_them
+            && !line.starts_with(char::is_whitespace)
+        {
+            names.insert(name.trim().to_string());
+        }
+    }
+    names
+}
+
+/// Every file of `src/`: its path from the root, with slashes, and its text.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    let mut paths = Vec::new();
+    let mut folders = vec!["src".to_string()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type().expect("a type").is_dir() {
+                folders.push(path);
+            } else if path.ends_with(".rs") {
+                paths.push(path);
+            }
+        }
+    }
+    assert!(paths.len() > 10, "the source is not found");
+    paths.into_iter().map(|path| {
+        let text = read(&path);
+        (path, text)
+    })
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(Path::new(path)))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+        // As git may leave it on Windows.
+        .replace('\r', "")
+}
+
+/// Whether a module or one that it lies below is in the list.
+fn is_pure(path: &str) -> bool {
+    PURE.iter().any(|pure| {
+        let below = pure
+            .strip_suffix("/mod.rs")
+            .or_else(|| pure.strip_suffix(".rs"))
+            .expect("a file of Rust");
+        path == *pure
+            || path
+                .strip_prefix(below)
+                .is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+/// Whether a file holds nothing but tests.
+fn is_tests(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.contains("/tests/")
+}
+
+/// A file up to its module of tests.
+fn without_tests(text: &str) -> &str {
+    text.split_once("\n#[cfg(test)]\nmod tests {")
+        .map_or(text, |(code, _)| code)
+}
+
+/// Whether `word` stands in a line of code as a word of its own.
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
+            && !code[at + word.len()..]
+                .starts_with(|after: char| after.is_alphanumeric() || after == '_')
+    })
+}
