@@ -34,8 +34,10 @@ debian_parts() {
     dpkg --status "${DEBIAN[@]}" >/dev/null 2>&1 && return
     [ "$(id -u)" -eq 0 ] || left_out "installing ${DEBIAN[*]} takes root"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${DEBIAN[@]}" >/dev/null ||
+    if ! apt-get update -qq ||
+        ! apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${DEBIAN[@]}" >/dev/null; then
         left_out "cannot install ${DEBIAN[*]}"
+    fi
 }
 
 python_parts() {
@@ -47,7 +49,8 @@ python_parts() {
 
 # Puts the compiler in the way of rustup's. Debug information is left out: nobody debugs these, and it takes gigabytes.
 compiler() {
-    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || left_out "no /usr/bin/rustc"
+    [ -x /usr/bin/rustc ] || left_out "no /usr/bin/rustc"
+    [ -x /usr/bin/cargo ] || left_out "no /usr/bin/cargo"
     [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ] ||
         left_out "the library's source is not beside /usr/bin/rustc"
     [ -x "$VENV/bin/cargo-zigbuild" ] || left_out "no cargo-zigbuild in $VENV"
