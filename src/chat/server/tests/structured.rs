@@ -513,6 +513,8 @@ fn a_session_stays_in_the_room_it_went_to_even_if_its_client_never_heard_so() {
     let mut world = World::new();
     let bob = world.nc_called("bob");
     let ann = joined(&mut world, 1, "ann");
+    world.types(bob, "two lines");
+    world.types(bob, "in the lobby");
     world.types(bob, "/join #tea");
     world.types(bob, "old");
     world.stops_reading(ann, 0);
@@ -521,7 +523,7 @@ fn a_session_stays_in_the_room_it_went_to_even_if_its_client_never_heard_so() {
     world.cuts(ann);
     let ann = world.program(&Hello {
         room: Some("#lobby".into()),
-        seen: Some(0),
+        seen: Some(2),
         ..hello(1, "ann")
     });
     world.line(ann, 1, "/join #tea");
