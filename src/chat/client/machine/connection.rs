@@ -8,8 +8,8 @@ use crate::chat::wire::{Hello, VERSION, encode};
 use crate::core::machine::{ConnId, Effect, Now};
 use crate::error::{Error, Kind};
 
-/// A connection that held this long was a good one: the waits begin short again after it. A server that lets in
-/// and closes at once would otherwise be dialled four times a second.
+/// A connection that held this long was a good one, as was one that brought something: the waits begin short again
+/// after it. A server that only lets in and closes would otherwise be dialled six times a second.
 const GOOD: Duration = Duration::from_secs(10);
 
 impl Client {
@@ -53,6 +53,7 @@ impl Client {
         self.offered = false;
         self.blocked = false;
         self.answered = false;
+        self.fruitful = false;
         self.probed = false;
     }
 
@@ -76,6 +77,11 @@ impl Client {
 
     /// The same where the driver knows already.
     pub(super) fn lost(&mut self, now: Now, reason: &str) {
+        if let Link::Up { since, .. } = self.link
+            && (self.fruitful || now.since_start >= since + GOOD)
+        {
+            self.backoff.reset();
+        }
         self.show_unread();
         self.forget_connection();
         if !self.was_in {
@@ -87,11 +93,6 @@ impl Client {
                 ),
             );
             return self.finish(Err(error.because(reason.to_string())));
-        }
-        if let Link::Up { since, .. } = self.link
-            && now.since_start >= since + GOOD
-        {
-            self.backoff.reset();
         }
         self.link = Link::Down;
         if self.is_done() {

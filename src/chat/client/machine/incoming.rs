@@ -129,6 +129,7 @@ impl Client {
             }
             ChatEvent::Ack { seq } => {
                 self.lines.settle(seq);
+                self.fruitful = true;
                 self.awaited
                     .retain(|awaited| !matches!(awaited.asked, Asked::Line(line) if line <= seq));
                 self.answered = true;
@@ -325,7 +326,10 @@ impl Client {
     fn tell(&mut self, event: ChatEvent<'_>, when: When, said: Option<String>) {
         let counts = match when {
             When::Seen => return,
-            When::Now => true,
+            When::Now => {
+                self.fruitful = true;
+                true
+            }
             When::Earlier => self.config.goal.earlier,
         };
         if self.progress.is_reached() {
