@@ -26,16 +26,22 @@ left_out() {
     exit $LEFT_OUT
 }
 
+# Each on its own: Windows needs nothing of Python's.
 parts() {
-    debian_parts && python_parts && compiler && "$RUSTC" --version && cargo-zigbuild --version
+    local status=0
+    (debian_parts && compiler && "$RUSTC" --version) || status=$?
+    (python_parts && "$VENV/bin/cargo-zigbuild" --version) || status=$?
+    return $status
 }
 
 debian_parts() {
     dpkg --status "${DEBIAN[@]}" >/dev/null 2>&1 && return
     [ "$(id -u)" -eq 0 ] || left_out "installing ${DEBIAN[*]} takes root"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${DEBIAN[@]}" >/dev/null ||
+    if ! apt-get update -qq ||
+        ! apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${DEBIAN[@]}" >/dev/null; then
         left_out "cannot install ${DEBIAN[*]}"
+    fi
 }
 
 python_parts() {
@@ -47,23 +53,21 @@ python_parts() {
 
 # Puts the compiler in the way of rustup's. Debug information is left out: nobody debugs these, and it takes gigabytes.
 compiler() {
-    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || left_out "no /usr/bin/rustc"
+    [ -x /usr/bin/rustc ] || left_out "no /usr/bin/rustc"
+    [ -x /usr/bin/cargo ] || left_out "no /usr/bin/cargo"
     [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ] ||
         left_out "the library's source is not beside /usr/bin/rustc"
-    [ -x "$VENV/bin/cargo-zigbuild" ] || left_out "no cargo-zigbuild in $VENV"
     export PATH=$VENV/bin:/usr/bin:$PATH
     export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1
     export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
     unset RUSTUP_TOOLCHAIN
 }
 
-# Everything for target $1, tests and benchmarks as well, with zig's C compiler for it or, without zig's help,
-# with mingw's.
-check() {
-    local target=$1 cargo=cargo-zigbuild
-    [ "$target" != x86_64-pc-windows-gnu ] || cargo=cargo
-    "$cargo" check --all-targets --locked -Zbuild-std --target "$target"
-}
+# zig's C compiler for the target, and what it links with.
+zig() { [ -x "$VENV/bin/cargo-zigbuild" ] || left_out "no cargo-zigbuild in $VENV"; }
+
+# Type-checks everything, tests and benchmarks as well, for target $2 by the cargo $1.
+check() { "$1" check --all-targets --locked -Zbuild-std --target "$2"; }
 
 # The dev profile: whether it links and runs is the question, and the release profile takes minutes.
 musl() {
@@ -83,10 +87,10 @@ musl() {
 
 case ${1-} in
 parts) parts ;;
-windows) compiler && check x86_64-pc-windows-gnu ;;
-macos) compiler && check aarch64-apple-darwin ;;
-freebsd) compiler && check x86_64-unknown-freebsd ;;
-musl) compiler && musl ;;
+windows) compiler && check cargo x86_64-pc-windows-gnu ;;
+macos) compiler && zig && check cargo-zigbuild aarch64-apple-darwin ;;
+freebsd) compiler && zig && check cargo-zigbuild x86_64-unknown-freebsd ;;
+musl) compiler && zig && musl ;;
 *)
     echo "usage: .ci/cross.sh parts|windows|macos|musl|freebsd" >&2
     exit 2

@@ -29,7 +29,8 @@
 #            square, so they are given fewer clients.
 #   idle     Growth of VmRSS per client in the room, and processor time and wake-ups while nobody speaks.
 #   slow     The last of 100 clients stops reading. kept: rate afterwards by the rate before, per receiver. Growth
-#            is the server's VmRSS; the kernel's buffers are not in it. The client then reads what is there for
+#            is the server's VmRSS; the kernel's buffers are not in it, and are kept small here (tcp_wmem at most
+#            128 KiB), so that it is soon the server's turn to decide. The client then reads what is there for
 #            it: all of it, or less and a notice, or the end.
 #   latency  From the moment a line is due to each receipt, at 20,000 deliveries/s, the generator never asleep.
 #   burst    100 clients connect at once, then all talk for a second.
@@ -107,8 +108,8 @@ for route in 'local 127.0.0.0/8' 'local 127.0.0.1'; do
     ip route change table local $route dev lo proto kernel scope host src 127.0.0.1 congctl cubic
 done
 ulimit -n 20000 2>/dev/null || say "only $(ulimit -n) open files: measures with many clients will fail"
-# Closed connections keep their ports for a minute.
-echo '1024 65535' >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || true
+# Closed connections keep their ports for a minute. The servers' own ports are below.
+echo '10000 65535' >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || true
 
 pid='' port=2000
 stop() {
@@ -362,10 +363,13 @@ idle() {
 }
 
 slow() {
-    local open
+    local open sizes
+    sizes=$(</proc/sys/net/ipv4/tcp_wmem)
+    echo '4096 16384 131072' >/proc/sys/net/ipv4/tcp_wmem
     for open in 1 32; do
         measure_all "slow-$open" "$servers" slow --open "$open" --clients "$few" --seconds "$seconds"
     done
+    echo "$sizes" >/proc/sys/net/ipv4/tcp_wmem
     head_row 'open' server 'before, deliveries/s' after kept 'growth, KiB' 'lines meanwhile' 'of them received later' 'notices of skipped lines' 'put out'
     for open in 1 32; do
         rows "slow-$open" "$open" rate_before rate_after kept rss_growth_kib lines_meanwhile lines_received_late \
@@ -402,13 +406,14 @@ calls() {
                 case $server in sockkit | naive | log | ngircd) ;; *) continue ;; esac
                 start "$server" strace -c -f -o "$work/calls" || continue
                 say "calls-$open-$clients $server"
-                read -r traced _ <"/proc/$pid/task/$pid/children" || traced=$pid
+                traced=$(<"/proc/$pid/task/$pid/children")
+                traced=${traced%% *}
                 file=$work/calls.figures
                 "$LOAD" flow "127.0.0.1:$port" "${speak[@]}" --open "$open" --clients "$clients" \
                     --lines "$((call_lines / (open == 1 ? 10 : 1)))" --seconds 600 --patience 60 >"$file" 2>"$work/failure" || {
                     row "$open, $clients" "$server" "failed: $(tail -n 1 "$work/failure")"
                 }
-                kill "$traced" 2>/dev/null || true
+                kill "${traced:-$pid}" 2>/dev/null || true
                 wait "$pid" 2>/dev/null || true
                 pid=''
                 [[ -s $file ]] || continue

@@ -192,6 +192,15 @@ impl Room {
         self.remember(entry);
     }
 
+    /// Takes up what the log knows beyond the lines that were restored: the highest id it ever gave, and the last
+    /// topic, which may be older than they are.
+    pub fn resume(&mut self, last_id: u64, topic: Option<&Entry>) {
+        self.last_id = self.last_id.max(last_id);
+        if let Some(topic) = topic {
+            self.set_topic(topic);
+        }
+    }
+
     /// The name.
     pub fn name(&self) -> &RoomName {
         &self.name
@@ -407,9 +416,13 @@ impl Room {
         }
     }
 
+    fn set_topic(&mut self, entry: &Entry) {
+        self.topic = (!entry.text.is_empty()).then(|| entry.text.clone());
+    }
+
     fn remember(&mut self, entry: Entry) {
         if entry.kind == Kind::Topic {
-            self.topic = (!entry.text.is_empty()).then(|| entry.text.clone());
+            self.set_topic(&entry);
         }
         self.weight += entry.weight();
         self.entries.push_back(entry);

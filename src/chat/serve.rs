@@ -46,7 +46,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
                 ui.warn(&warning);
             }
             for room in rooms {
-                server.restore(room.name, room.entries.into_iter());
+                server.restore(room);
             }
             Some(store)
         }

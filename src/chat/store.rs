@@ -42,7 +42,7 @@ use self::load::{Files, Reach};
 pub use self::writer::{Writer, spawn};
 use crate::chat::nick::{Key, RoomName};
 use crate::chat::room::{Entry, Memory};
-use crate::chat::server::{Batch, Note};
+use crate::chat::server::{Batch, Kept, Note};
 use crate::error::{Error, IoReason, Kind, Result};
 
 /// How many bytes of each log are read for the authors' sake. Not more than 1 MiB of lines can wait for an
@@ -73,22 +73,6 @@ pub struct Store {
     notes: Vec<Note>,
     /// Held for as long as the store lives.
     _lock: File,
-}
-
-/// A room as it stands on disk.
-#[derive(Debug)]
-pub struct Restored {
-    /// Its name.
-    pub name: RoomName,
-    /// The newest lines that fit the memory, in order. Their ids grow, by one where nothing was lost.
-    pub entries: Vec<Entry>,
-    /// The highest id, from which the ids go on. It is the last entry's unless that is of a kind which only a newer
-    /// version understands.
-    pub last_id: u64,
-    /// The last topic, which may be older than the entries.
-    pub topic: Option<Entry>,
-    /// The sessions' digests with the number of their last line, those of the newest lines first.
-    pub authors: Vec<(u64, u64)>,
 }
 
 /// A room's log.
@@ -161,7 +145,7 @@ impl Store {
         path: &Path,
         rotate_at: u64,
         memory: Memory,
-    ) -> Result<(Self, Vec<Restored>, Vec<String>)> {
+    ) -> Result<(Self, Vec<Kept>, Vec<String>)> {
         let cannot = || {
             let path = path.display();
             Error::new(Kind::Other, format!("cannot use the log directory {path}"))
@@ -205,7 +189,7 @@ impl Store {
         found: BTreeMap<String, Files>,
         reach: Reach,
         warnings: &mut Vec<String>,
-    ) -> Vec<Restored> {
+    ) -> Vec<Kept> {
         let mut restored = Vec::new();
         for (stem, files) in found {
             let key = files.name.key();

@@ -12,10 +12,21 @@
 //!   cumulative and is sent after the lines are in the room's log (with `--log`: on disk). A line that was
 //!   refused is answered by [`ChatEvent::Refusal`] and counts as acknowledged. A server that knows the session takes
 //!   only numbers above the last it took: a line sent again is dropped and acknowledged.
+//! - After a cut the client sends again what [`ChatEvent::Welcome`] does not acknowledge. Refusals may have been lost
+//!   with the connection, so the server repeats them, and acknowledges past them only then: the number in the
+//!   welcome may be lower than one acknowledged before. A refusal of a line that is not waited for is old news.
 //! - Lines of a room carry ids that grow by one. The client names the last id it has seen in
 //!   [`Hello::seen`]; the server sends what came after it, less the session's own lines, or says in
 //!   [`ChatEvent::Gap`] how many are no longer kept.
-//! - Private lines are numbered per session in the same way ([`Hello::private`]).
+//! - Private lines are numbered per session in the same way ([`Hello::private`]). When the welcome says that the
+//!   server did not know the session, they begin again at 1.
+//! - A session that the server knows stays in the room it was in, which the welcome names; the one in the hello may be
+//!   older than a `/join` whose answer was lost. [`Hello::seen`] counts only if it is about that room; else
+//!   everything comes since the session entered it.
+//!
+//! The hello must be under way at once: after 250 ms of silence a connection is taken for a person's, and greeted
+//! in plain text. If the hello arrives after all, the server turns round; so before the welcome the client
+//! passes over lines that do not begin with `{`.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -149,7 +160,8 @@ pub enum ChatEvent<'a> {
         room: Cow<'a, str>,
         /// The id of the last line of the room; 0 for none.
         last_id: u64,
-        /// The number of the last line of this session that the server has taken; 0 for none.
+        /// All lines of this session up to this number are in the log of their room or were refused, and the client
+        /// need not wait for a refusal of one of them; 0 for none.
         acked: u64,
         /// Whether the server knew the session.
         resumed: bool,
@@ -263,8 +275,8 @@ pub enum ChatEvent<'a> {
         nick: Cow<'a, str>,
         /// The room now.
         room: Cow<'a, str>,
-        /// The id of the last line of that room that the client is taken to have seen. Lines with greater
-        /// ids follow.
+        /// The id of the last line of that room that the client is taken to have seen, if it has not seen later
+        /// ones. Lines with greater ids follow.
         last_id: u64,
     },
     /// Who is in the room, for completion: at most 1,000 names.

@@ -1,7 +1,5 @@
 //! The values of options: each is checked once, here, and is right from then on.
 
-#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
-
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;

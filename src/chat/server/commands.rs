@@ -444,14 +444,14 @@ impl Server {
             return;
         };
         let Some(nick) = nick else {
-            let count = member.ignores.as_ref().map_or(0, |keys| keys.len());
+            let count = member.ignores.len();
             return self.notice(
                 conn,
                 &format!("you ignore {count}; /ignore NICK adds or removes one"),
             );
         };
         let key = Key::of(nick);
-        let keys = member.ignores.get_or_insert_default();
+        let keys = &mut member.ignores;
         if let Some(at) = keys.iter().position(|ignored| *ignored == key) {
             keys.swap_remove(at);
             self.forget_ignorer(&key, conn);

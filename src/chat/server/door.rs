@@ -465,7 +465,7 @@ impl Server {
         session.conn = Some(conn);
         session.left = false;
         let named = Rc::clone(&session.named);
-        let ignores = session.ignores.take();
+        let ignores = std::mem::take(&mut session.ignores);
         let (acked, refusals) = session.resume();
         let private = session.missed_private(if resumed { hello.private } else { 0 });
         let seen = match moved {
@@ -482,7 +482,7 @@ impl Server {
             session.entered_at = after;
         }
         self.nicks.insert(named.key.clone(), Holder::Session(token));
-        for key in ignores.iter().flat_map(|keys| keys.iter()) {
+        for key in &ignores {
             let ignorers = self.ignored_by.entry(key.clone()).or_default();
             ignorers.push(conn);
         }

@@ -147,9 +147,12 @@ impl Server {
     }
 
     /// What a member ignores is the business of the others' lines no more.
-    fn drop_ignores(&mut self, conn: ConnId) -> Option<Box<Vec<Key>>> {
-        let ignores = self.member(conn)?.ignores.take();
-        for key in ignores.iter().flat_map(|keys| keys.iter()) {
+    fn drop_ignores(&mut self, conn: ConnId) -> Vec<Key> {
+        let ignores = match self.member(conn) {
+            Some(member) => std::mem::take(&mut member.ignores),
+            None => Vec::new(),
+        };
+        for key in &ignores {
             self.forget_ignorer(key, conn);
         }
         ignores

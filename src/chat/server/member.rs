@@ -69,7 +69,7 @@ pub(super) struct Member {
     /// When it is put out, once it was told that the idle timeout is near (plain) or pinged (structured).
     pub(super) warned: Option<Duration>,
     pub(super) bucket: Bucket,
-    pub(super) ignores: Option<Box<Vec<Key>>>,
+    pub(super) ignores: Vec<Key>,
 }
 
 /// A nick with its key, which is costly to make.
@@ -123,7 +123,7 @@ impl Member {
             arrived: now,
             warned: None,
             bucket: Bucket::new(now),
-            ignores: None,
+            ignores: Vec::new(),
         }
     }
 
@@ -142,12 +142,12 @@ impl Member {
     }
 
     pub(super) fn ignores(&self, key: &Key) -> bool {
-        self.ignores.as_ref().is_some_and(|keys| keys.contains(key))
+        self.ignores.contains(key)
     }
 
     /// The same for a nick whose key is not at hand: making it is costly, and hardly anybody ignores anybody.
     pub(super) fn ignores_nick(&self, nick: &str) -> bool {
-        self.ignores.is_some() && self.ignores(&Key::of(nick))
+        !self.ignores.is_empty() && self.ignores(&Key::of(nick))
     }
 }
 

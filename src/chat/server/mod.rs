@@ -91,6 +91,22 @@ pub struct Batch {
     pub bytes: Vec<u8>,
 }
 
+/// A room as its log has it.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its name.
+    pub name: RoomName,
+    /// The newest lines that fit the memory, in order. Their ids grow, by one where nothing was lost.
+    pub entries: Vec<Entry>,
+    /// The highest id, from which the ids go on. It is the last entry's unless that is of a kind which only a newer
+    /// version understands.
+    pub last_id: u64,
+    /// The last topic, which may be older than the entries.
+    pub topic: Option<Entry>,
+    /// The sessions' digests with the number of their last line, those of the newest lines first.
+    pub authors: Vec<(u64, u64)>,
+}
+
 /// What the program around the machine reports.
 #[derive(Debug)]
 pub enum Note {
@@ -246,17 +262,19 @@ impl Server {
     }
 
     /// Takes up the log of a room as it stands on disk, before the server runs.
-    pub fn restore(&mut self, name: RoomName, entries: impl Iterator<Item = Entry>) {
-        let index = match self.places_by_key.get(&name.key()) {
+    pub fn restore(&mut self, kept: Kept) {
+        let index = match self.places_by_key.get(&kept.name.key()) {
             Some(&index) => index,
-            None => self.make_place(name),
+            None => self.make_place(kept.name),
         };
-        for entry in entries {
-            if let Some(author) = entry.author {
-                self.sessions.logged(author.session, author.seq);
-            }
-            self.places[index].room.restore(entry);
+        for (session, seq) in kept.authors {
+            self.sessions.logged(session, seq);
         }
+        let room = &mut self.places[index].room;
+        for entry in kept.entries {
+            room.restore(entry);
+        }
+        room.resume(kept.last_id, kept.topic.as_ref());
     }
 
     /// The signal that ended the server, if one did.

@@ -53,7 +53,7 @@ pub(super) struct Session {
     /// The newest refusals, oldest first: whether they arrived before a cut is not known.
     refused: VecDeque<(u64, Box<str>)>,
     /// The nicks that are ignored, while there is no connection.
-    pub(super) ignores: Option<Box<Vec<Key>>>,
+    pub(super) ignores: Vec<Key>,
     /// The id of the last line that was visible in the room when the session came into it.
     pub(super) entered_at: u64,
     /// Since when there is no connection.
@@ -77,7 +77,7 @@ impl Session {
             inbox_bytes: 0,
             last_private: 0,
             refused: VecDeque::new(),
-            ignores: None,
+            ignores: Vec::new(),
             entered_at: 0,
             detached: Duration::ZERO,
             left: true,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::names::{self, FileName};
-use super::{Restored, disk};
+use super::{Kept, disk};
 use crate::chat::journal;
 use crate::chat::lines::{Line, LineBuffer};
 use crate::chat::nick::RoomName;
@@ -105,7 +105,7 @@ pub(super) fn load(
     files: &Files,
     reach: Reach,
     warnings: &mut Vec<String>,
-) -> Result<Restored, String> {
+) -> Result<Kept, String> {
     let mut tails = Vec::new();
     if let Some(path) = &files.current {
         tails.push(Tail::find(path, reach, 0, 0).map_err(|error| cannot("read", path, &error))?);
@@ -397,10 +397,10 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Restored {
+    fn finish(self) -> Kept {
         let mut authors: Vec<_> = self.authors.into_iter().collect();
         authors.sort_unstable_by_key(|&(_, (_, place))| std::cmp::Reverse(place));
-        Restored {
+        Kept {
             name: self.room.name().clone(),
             entries: self.room.since(0).cloned().collect(),
             last_id: self.last_id,

@@ -20,12 +20,12 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn open_with(path: &Path, rotate_at: u64, memory: Memory) -> (Store, Vec<Restored>, Vec<String>) {
+fn open_with(path: &Path, rotate_at: u64, memory: Memory) -> (Store, Vec<Kept>, Vec<String>) {
     Store::open(path, rotate_at, memory).expect("a store")
 }
 
 /// Opens a directory in which nothing may be wrong.
-fn open(path: &Path) -> (Store, Vec<Restored>) {
+fn open(path: &Path) -> (Store, Vec<Kept>) {
     let (store, restored, warnings) = open_with(path, NEVER, MEMORY);
     assert_eq!(warnings, Vec::<String>::new());
     (store, restored)
@@ -82,7 +82,7 @@ fn outcomes(notes: &[Note]) -> Vec<String> {
         .collect()
 }
 
-fn ids(restored: &[Restored], name: &str) -> Vec<u64> {
+fn ids(restored: &[Kept], name: &str) -> Vec<u64> {
     let found = restored.iter().find(|room| room.name.as_str() == name);
     found.map_or(Vec::new(), |room| {
         room.entries.iter().map(|entry| entry.id).collect()

@@ -25,7 +25,7 @@ impl Backoff {
         }
     }
 
-    /// The connection held: the next wait is short again.
+    /// The connection held, or something came through it: the next wait is short again.
     pub(super) fn reset(&mut self) {
         self.attempts = 0;
     }

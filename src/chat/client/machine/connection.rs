@@ -8,7 +8,7 @@ use crate::chat::wire::{Hello, VERSION, encode};
 use crate::core::machine::{ConnId, Effect, Now};
 use crate::error::{Error, Kind};
 
-/// A connection that held this long was a good one, as was one that brought something: the waits begin short again
+/// A connection that held this long was a good one, as is one that brings something: the waits begin short again
 /// after it. A server that only lets in and closes would otherwise be dialled six times a second.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -53,7 +53,6 @@ impl Client {
         self.offered = false;
         self.blocked = false;
         self.answered = false;
-        self.fruitful = false;
         self.probed = false;
     }
 
@@ -77,11 +76,6 @@ impl Client {
 
     /// The same where the driver knows already.
     pub(super) fn lost(&mut self, now: Now, reason: &str) {
-        if let Link::Up { since, .. } = self.link
-            && (self.fruitful || now.since_start >= since + GOOD)
-        {
-            self.backoff.reset();
-        }
         self.show_unread();
         self.forget_connection();
         if !self.was_in {
@@ -93,6 +87,11 @@ impl Client {
                 ),
             );
             return self.finish(Err(error.because(reason.to_string())));
+        }
+        if let Link::Up { since, .. } = self.link
+            && now.since_start >= since + GOOD
+        {
+            self.backoff.reset();
         }
         self.link = Link::Down;
         if self.is_done() {

@@ -128,8 +128,7 @@ impl Client {
                 self.pass_on(event);
             }
             ChatEvent::Ack { seq } => {
-                self.lines.settle(seq);
-                self.fruitful = true;
+                self.settle(seq);
                 self.awaited
                     .retain(|awaited| !matches!(awaited.asked, Asked::Line(line) if line <= seq));
                 self.answered = true;
@@ -215,7 +214,7 @@ impl Client {
         });
         self.pass_on(event);
 
-        self.lines.settle(acked);
+        self.settle(acked);
         let lines: Vec<(u64, String)> = self
             .lines
             .iter()
@@ -322,12 +321,19 @@ impl Client {
         self.nick.as_deref() != Some(nick)
     }
 
+    /// The server has taken the lines up to this number.
+    fn settle(&mut self, seq: u64) {
+        if self.lines.settle(seq) {
+            self.backoff.reset();
+        }
+    }
+
     /// Shows a line, and looks whether it is what was waited for.
     fn tell(&mut self, event: ChatEvent<'_>, when: When, said: Option<String>) {
         let counts = match when {
             When::Seen => return,
             When::Now => {
-                self.fruitful = true;
+                self.backoff.reset();
                 true
             }
             When::Earlier => self.config.goal.earlier,

@@ -122,8 +122,6 @@ pub struct Client {
     awaited: VecDeque<Awaited>,
     /// Something that was asked on this connection was answered.
     answered: bool,
-    /// A line was acknowledged or heard on this connection.
-    fruitful: bool,
     last_heard: Duration,
     probed: bool,
 
@@ -165,7 +163,6 @@ impl Client {
             refused: 0,
             awaited: VecDeque::new(),
             answered: false,
-            fruitful: false,
             last_heard: Duration::ZERO,
             probed: false,
             nick: config.nick.clone(),

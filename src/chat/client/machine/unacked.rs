@@ -45,11 +45,13 @@ impl Unacked {
         self.settled + self.lines.len() as u64
     }
 
-    /// All lines up to this number are in the server's log.
-    pub(super) fn settle(&mut self, seq: u64) {
+    /// All lines up to this number are in the server's log. Says whether that is news.
+    pub(super) fn settle(&mut self, seq: u64) -> bool {
+        let before = self.settled;
         while self.settled < seq && !self.lines.is_empty() {
             self.pop();
         }
+        self.settled > before
     }
 
     /// The server has refused this line: it is not sent again. Says whether it was still waiting.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::chat::journal;
 use crate::chat::nick::RoomName;
+use crate::chat::room::Entry;
 use crate::chat::room::Memory;
+use crate::chat::server::Kept;
 use crate::chat::server::report::{Happening, Report};
 use crate::chat::server::{
     Access, Action, Batch, Config, Limits, Note, OPERATORS, RECOGNITION, Server, Slow,
@@ -162,8 +164,16 @@ impl World {
         change(&mut config);
         let mut server = Server::new(config);
         for (name, bytes) in &self.log {
-            let entries = bytes.split(|&b| b == b'\n').filter_map(journal::read);
-            server.restore(RoomName::parse(name).unwrap(), entries);
+            let lines = bytes.split(|&b| b == b'\n');
+            let entries: Vec<Entry> = lines.filter_map(journal::read).collect();
+            let authors = entries.iter().filter_map(|entry| entry.author);
+            server.restore(Kept {
+                name: RoomName::parse(name).unwrap(),
+                last_id: entries.last().map_or(0, |entry| entry.id),
+                topic: None,
+                authors: authors.map(|author| (author.session, author.seq)).collect(),
+                entries,
+            });
         }
         self.server = server;
         self.batches.clear();
