@@ -142,6 +142,11 @@ impl Client {
         self.stop(now, result);
     }
 
+    /// Whether it ended with a failure that says nothing of the lines that were not acknowledged.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.result, Some(Err(_)))
+    }
+
     /// How it ended. A success with lines that nobody answered for is none.
     pub fn take_result(&mut self) -> Result<()> {
         self.result.take().unwrap_or(Ok(()))?;

@@ -321,7 +321,6 @@ impl Client {
         self.nick.as_deref() != Some(nick)
     }
 
-    /// Shows a line, and looks whether it is what was waited for.
     /// The server has taken the lines up to this number.
     fn settle(&mut self, seq: u64) {
         if self.lines.settle(seq) {
@@ -329,6 +328,7 @@ impl Client {
         }
     }
 
+    /// Shows a line, and looks whether it is what was waited for.
     fn tell(&mut self, event: ChatEvent<'_>, when: When, said: Option<String>) {
         let counts = match when {
             When::Seen => return,
