@@ -31,6 +31,7 @@ impl Client {
             nick: self.nick.clone(),
             room: self.room.clone(),
             seen: self.seen.filter(|_| self.was_in),
+            epoch: self.epoch,
             private: self.private,
             history: match self.seen {
                 Some(_) => AFTER_RESTART,

@@ -128,13 +128,10 @@ impl Client {
     }
 
     pub(super) fn on_signal(&mut self, now: Now, signal: Signal) {
-        // By the conventions of the shells: 128 and the signal's number.
-        let number = match signal {
-            Signal::HangUp => 1,
-            Signal::Interrupt => 2,
-            Signal::Terminate => 15,
-        };
-        let result = Err(Error::new(Kind::Signal(number), "ended by a signal"));
+        let result = Err(Error::new(
+            Kind::Signal(signal.number()),
+            "ended by a signal",
+        ));
         if self.stop.is_some() {
             // Asked twice: no more patience.
             return self.finish(result);

@@ -173,6 +173,7 @@ impl Client {
                 nick,
                 room,
                 last_id,
+                epoch,
                 acked,
                 resumed,
                 ..
@@ -192,7 +193,11 @@ impl Client {
             self.private = 0;
         }
         let same_room = self.room.as_deref() == Some(room);
-        let goes_on = self.seen.filter(|&seen| same_room && seen <= last_id);
+        let before = self.epoch.replace(*epoch);
+        let same_ids = before.is_none_or(|before| before == *epoch);
+        let goes_on = self
+            .seen
+            .filter(|&seen| same_room && same_ids && seen <= last_id);
         if goes_on.is_none() {
             let asked = match self.seen {
                 Some(_) => AFTER_RESTART,

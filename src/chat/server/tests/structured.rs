@@ -667,3 +667,28 @@ fn texts_of_programs_are_as_clean_as_those_of_persons() {
     world.line(ann, 1, "\u{1b}]52;c;AAAA\u{7}\u{202e}x\u{0}");
     assert_eq!(world.sees(bob), [r"<ann> \x1b]52;c;AAAA\x07\u{202e}x\x00"]);
 }
+
+#[test]
+fn ids_of_another_life_of_the_server_hide_nothing() {
+    let mut world = World::new();
+    let ann = world.nc_called("ann");
+    for number in 0..3 {
+        world.types(ann, &format!("line {number}"));
+    }
+    let came_back = |world: &mut World, number: u64, epoch: Option<u64>| {
+        let peer = world.program(&Hello {
+            seen: Some(2),
+            epoch,
+            history: 10,
+            ..hello(number, &format!("client{number}"))
+        });
+        ids(&world.told(peer))
+    };
+    assert_eq!(came_back(&mut world, 1, Some(1)), [3], "the same life");
+    assert_eq!(
+        came_back(&mut world, 2, None),
+        [3],
+        "a client that knows no epochs"
+    );
+    assert_eq!(came_back(&mut world, 3, Some(7)), [1, 2, 3], "another life");
+}
