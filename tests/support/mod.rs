@@ -124,18 +124,6 @@ impl Running {
         self.child.id()
     }
 
-    /// Types into its stdin.
-    pub fn types(&mut self, text: &str) {
-        let stdin = self.stdin.as_mut().expect("stdin is open");
-        stdin.write_all(text.as_bytes()).expect("it reads");
-        stdin.flush().expect("it reads");
-    }
-
-    /// Ends its stdin.
-    pub fn end_input(&mut self) {
-        self.stdin = None;
-    }
-
     /// SIGKILL, or what comes next to it.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
