@@ -70,11 +70,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s v -l verb
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s n -l nick -d 'Ask for this nick; without it the server gives one' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s r -l room -d 'Enter this room instead of the lobby' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l history -d 'Show this many earlier lines on entering, and let --expect and --count look at them [default: 20 at a terminal, else none]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l history -d 'Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l password-file -d 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l send -d 'Send this line instead of reading stdin; may be repeated' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l expect -d 'Wait for a message that matches, print the match, and leave' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l count -d 'Leave after this many messages' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l expect -d 'Wait for a message of others that matches, print the match, and leave' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l count -d 'Leave after this many messages of others, with --expect after so many that match' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l timeout -d 'Give up with status 4 when not done after this long' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l exec -d 'Run this program for each message, without a shell; see the manual for its environment' -r -f -a "(__fish_complete_command)"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l exec-max -d 'Run at most this many of them at once' -r

@@ -193,7 +193,8 @@ fn a_closed_stdout_ends_it_without_a_word() {
 fn no_line_is_lost_or_doubled_when_the_network_is_cut_a_hundred_times() {
     const CUTS: usize = 100;
     const LINES: usize = 3000;
-    let server = Server::start(&["--rate", "off"]);
+    // What is said while ann is cut off has to fit the room's memory, or it is gone and she is told so.
+    let server = Server::start(&["--rate", "off", "--history", "5000"]);
     let mut seeded = Seeded(20_261_125);
     let budgets = (0..CUTS).map(|_| seeded.below(6000)).collect();
     let proxy = Proxy::start(server.socket_address(), budgets);

@@ -215,11 +215,14 @@ mod unix {
     use std::os::unix::net::UnixStream;
     use std::path::Path;
     use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
 
     use rustix::process::Signal;
 
     use super::*;
-    use crate::support::PATIENCE;
+    use crate::support::{PATIENCE, Running};
 
     fn unix_address(path: &Path) -> String {
         format!("unix:{}", text(path))
@@ -353,6 +356,157 @@ mod unix {
         let mut late = server.nc().is_called("late");
         late.types("in after all\n");
         crowd[0].until("<late> in after all");
+    }
+
+    /// Three clients talk while the server is killed again and again: what was acknowledged is in the log, in order
+    /// and once, and what was not is sent again.
+    #[test]
+    fn acknowledged_lines_survive_kill_9() {
+        const TYPISTS: usize = 3;
+        const KILLS: usize = 5;
+        let dir = tempfile::tempdir().expect("a directory");
+        let address = unix_address(&dir.path().join("chat"));
+        let log = dir.path().join("log");
+        let start = || {
+            let arguments = ["--log", text(&log), "--rate", "off", "--quiet"];
+            Server::listening_on(&[&address], &arguments)
+        };
+        let mut server = start();
+        let mut chats = Vec::new();
+        let mut writers = Vec::new();
+        let enough = Arc::new(AtomicBool::new(false));
+        for typist in 0..TYPISTS {
+            let nick = format!("typist{typist}");
+            let mut chat = Running::start(&mut sockkit(&[
+                "chat", &address, "--nick", &nick, "--retry", "60s", "--quiet",
+            ]));
+            let mut stdin = chat.stdin.take().expect("piped");
+            let enough = Arc::clone(&enough);
+            writers.push(thread::spawn(move || {
+                // The client takes no more than a window of lines ahead, so this goes on as long as the kills do.
+                let mut written = 0;
+                while !enough.load(Ordering::Relaxed) {
+                    writeln!(stdin, "{typist} {written}").expect("it reads");
+                    written += 1;
+                }
+                written
+            }));
+            chats.push(chat);
+        }
+        for _ in 0..KILLS {
+            let watcher = UnixStream::connect(dir.path().join("chat")).expect("it listens");
+            watcher.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            let lines = BufReader::new(watcher).lines().map_while(Result::ok);
+            // What a member sees is safe by then.
+            lines.filter(|line| line.contains("<typist")).nth(50);
+            server.run.kill();
+            server = start();
+        }
+        enough.store(true, Ordering::Relaxed);
+        let written: Vec<usize> = writers
+            .into_iter()
+            .map(|writer| writer.join().expect("all typed"))
+            .collect();
+        for chat in &mut chats {
+            assert_eq!(chat.ends(), 0, "{:?}", chat.stderr.rest());
+        }
+        drop(server);
+
+        let text = fs::read_to_string(log.join("lobby.jsonl")).expect("a log");
+        let mut next = vec![0; TYPISTS];
+        for (index, line) in text.lines().enumerate() {
+            let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert_eq!(entry["id"], index + 1);
+            let said = entry["text"].as_str().expect("a text");
+            let (typist, number) = said.split_once(' ').expect("two numbers");
+            let typist: usize = typist.parse().expect("a typist");
+            assert_eq!(number, next[typist].to_string(), "in order, once: {line}");
+            next[typist] += 1;
+        }
+        assert_eq!(written, next);
+    }
+
+    /// With a log that cannot be written nobody is told a line that is not kept.
+    #[test]
+    fn a_full_disk_refuses_lines_and_says_so() {
+        let dir = tempfile::tempdir().expect("a directory");
+        // POSIX: the limit is in units of 512 bytes. With the signal ignored, write(2) fails with EFBIG.
+        let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, env!("CARGO_BIN_EXE_sockkit")])
+            .args(["serve-chat", "127.0.0.1:0", "--rate", "off", "--log"])
+            .arg(dir.path());
+        let server = Server::from_command(&mut command, 1);
+        let mut bob = server.nc().is_called("bob");
+        let text = "x".repeat(500);
+        let say = |number: usize| {
+            let line = format!("{number} {text}");
+            run_with(&["chat", server.address(), "--send", &line], "")
+        };
+        let mut kept = 0;
+        let refused = loop {
+            let run = say(kept);
+            if run.status.code() != Some(0) {
+                break run;
+            }
+            kept += 1;
+            assert!(kept < 100, "the limit was never reached");
+        };
+        assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+        assert!(
+            stderr(&refused).contains("not delivered"),
+            "{}",
+            stderr(&refused)
+        );
+        let log = fs::read_to_string(dir.path().join("lobby.jsonl")).expect("a log");
+        assert!(log.ends_with('\n') && log.lines().count() == kept, "{log}");
+        for number in 0..kept {
+            assert!(bob.until("> ").contains(&format!("> {number} x")));
+        }
+    }
+
+    /// One of the members never reads: the others miss nothing, memory stays within bounds, and once it reads it
+    /// is told how much it missed.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_member_that_never_reads_harms_nobody() {
+        let server = Server::start(&["--rate", "off", "--send-queue", "64KiB", "--quiet"]);
+        let mut deaf = server.nc().is_called("deaf");
+        let mut ann = server.nc().is_called("ann");
+        let mut bob = server.nc().is_called("bob");
+        let resident = || {
+            let status = fs::read_to_string(format!("/proc/{}/status", server.run.id()))
+                .expect("a running server");
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))
+                .expect("a size");
+            line.trim()
+                .trim_end_matches(" kB")
+                .parse::<u64>()
+                .expect("a number")
+        };
+        let before = resident();
+        let text = "x".repeat(1000);
+        let total = 20_000;
+        for number in 0..total {
+            ann.types(&format!("{number} {text}\n"));
+            if number % 100 == 99 {
+                assert!(bob.until(&format!("<ann> {number} ")).ends_with(&text));
+            }
+        }
+        let grown = resident().saturating_sub(before);
+        // The room's memory of 1,000 lines, twice the queue, and what an allocator keeps.
+        assert!(grown < 8 * 1024, "{grown} KiB more for 20 MB of talk");
+        let skipped = deaf.until("lines skipped");
+        let count: u64 = skipped
+            .split(' ')
+            .nth(1)
+            .and_then(|count| count.parse().ok())
+            .expect("a number");
+        assert!(count > 0, "{skipped}");
+        deaf.until(&format!("<ann> {} ", total - 1));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
 use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::EventLoop;
 use crate::core::limits::raise_open_file_limit;
-use crate::core::machine::{Origin, Signal};
+use crate::core::machine::Origin;
 use crate::core::resolve::Family;
 use crate::core::signal;
 use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
@@ -114,7 +114,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     match ended_by {
         None => Ok(()),
         Some(signal) => Err(Error::new(
-            Kind::Signal(number(signal)),
+            Kind::Signal(signal.number()),
             "ended by a signal",
         )),
     }
@@ -192,6 +192,13 @@ fn config(ui: &Ui, args: &ServeChatArgs) -> Result<Config> {
             deny: args.deny.clone(),
         },
         drain: args.drain,
+        epoch: match args.log {
+            Some(_) => 0,
+            // Small enough for readers of JSON whose numbers are doubles.
+            None => u64::from(getrandom::u32().map_err(|error| {
+                Error::new(Kind::Other, "the system has no random numbers").because(error)
+            })?),
+        },
         durable: args.log.is_some(),
         reports: !ui.quiet(),
         adjust,
@@ -274,14 +281,5 @@ fn warn_of_few_files(ui: &Ui, config: &Config) {
         ui.warn(&format!(
             "{limit} files may be open (ulimit -n): about {room} clients fit, fewer than --max-clients {max_clients}"
         ));
-    }
-}
-
-/// The number by which the exit status tells a signal: signal(7).
-fn number(signal: Signal) -> u8 {
-    match signal {
-        Signal::HangUp => 1,
-        Signal::Interrupt => 2,
-        Signal::Terminate => 15,
     }
 }

@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use self::load::{Files, Reach};
 pub use self::writer::{Writer, spawn};
 use crate::chat::nick::{Key, RoomName};
-use crate::chat::room::{Entry, Memory};
+use crate::chat::room::Memory;
 use crate::chat::server::{Batch, Kept, Note};
 use crate::error::{Error, IoReason, Kind, Result};
 

@@ -64,6 +64,10 @@ pub struct Hello {
     /// The id of the last line seen in `room`. Without it the last `history` lines are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
+    /// The epoch in which `seen` was seen: [`ChatEvent::Welcome`] had it. In another one the ids mean other lines,
+    /// and `seen` counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
     /// The number of the last private line seen; 0 for none.
     #[serde(default)]
     pub private: u64,
@@ -160,6 +164,10 @@ pub enum ChatEvent<'a> {
         room: Cow<'a, str>,
         /// The id of the last line of the room; 0 for none.
         last_id: u64,
+        /// In which epoch the ids of this server's lines count. Without a log they begin anew with each start of
+        /// the server, in an epoch of their own; with one it is the same epoch for good.
+        #[serde(default)]
+        epoch: u64,
         /// All lines of this session up to this number are in the log of their room or were refused, and the client
         /// need not wait for a refusal of one of them; 0 for none.
         acked: u64,
@@ -354,6 +362,7 @@ impl ChatEvent<'_> {
                 nick,
                 room,
                 last_id,
+                epoch,
                 acked,
                 resumed,
                 max_line,
@@ -363,6 +372,7 @@ impl ChatEvent<'_> {
                 nick: own(nick),
                 room: own(room),
                 last_id,
+                epoch,
                 acked,
                 resumed,
                 max_line,

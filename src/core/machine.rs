@@ -79,6 +79,17 @@ pub enum Signal {
     HangUp,
 }
 
+impl Signal {
+    /// The number of the signal on Unix, which the exit status tells: POSIX, kill(1).
+    pub const fn number(self) -> u8 {
+        match self {
+            Signal::HangUp => 1,
+            Signal::Interrupt => 2,
+            Signal::Terminate => 15,
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Event<'a, N> {

@@ -20,6 +20,9 @@ use crate::ui::human::Style;
 /// How many names are kept for completion. A server that names more gets the list begun anew.
 const MAX_NAMES: usize = 10_000;
 
+/// How many candidates are offered: below what the editor would ask about first, and few enough for a screen.
+const MAX_OFFERED: usize = 40;
+
 /// How the prompt begins for the editor, which counts its columns. The guide draws the time in its place.
 const TIME_AND_NICK: &str = "00:00 <";
 
@@ -194,6 +197,7 @@ fn complete(before: &str, nicks: &BTreeSet<String>) -> (usize, Vec<Pair>) {
             .iter()
             .filter(|nick| nick.to_lowercase().starts_with(&word))
             .map(|nick| pair(nick, format!("{nick}{behind}")))
+            .take(MAX_OFFERED)
             .collect()
     };
     (start, candidates)

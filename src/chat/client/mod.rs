@@ -66,7 +66,12 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let mut driver = EventLoop::new(Client::new(config))?;
     let house = House::open(ui, args, interactive, driver.handle())?;
     drive(&mut driver, house, &dialler, |client| {
-        (client.take_result(), client.unacknowledged())
+        let unacknowledged = match client.has_failed() {
+            true => client.unacknowledged(),
+            // Then they are the failure.
+            false => 0,
+        };
+        (client.take_result(), unacknowledged)
     })
 }
 
@@ -234,7 +239,7 @@ fn drive<M: Machine<Note = Note, Action = Action>>(
     let (result, unacknowledged) = end(driver.machine());
     let ui = house.ui.clone();
     house.close(&result);
-    if result.is_err() && unacknowledged > 0 {
+    if unacknowledged > 0 {
         let text = match unacknowledged {
             1 => "1 line was not acknowledged".to_string(),
             count => format!("{count} lines were not acknowledged"),

@@ -151,6 +151,8 @@ fn edit_with(guide: Guide) -> Option<(Line, Print)> {
         .max_history_size(HISTORY)
         .ok()?
         .completion_type(CompletionType::List)
+        // Between a first Tab and a second the editor would let nobody else speak.
+        .completion_show_all_if_ambiguous(true)
         .bell_style(BellStyle::None)
         // The guide draws the prompt, with colours or without.
         .color_mode(ColorMode::Forced)

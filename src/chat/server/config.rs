@@ -60,6 +60,8 @@ pub struct Config {
     pub access: Access,
     /// How long the farewell may take.
     pub drain: Duration,
+    /// In which the ids of lines count: the same after a restart where a log makes them go on, else another.
+    pub epoch: u64,
     /// Whether lines are stored before they are shown.
     pub durable: bool,
     /// Whether anybody wants to see the reports.

@@ -468,11 +468,12 @@ impl Server {
         let ignores = std::mem::take(&mut session.ignores);
         let (acked, refusals) = session.resume();
         let private = session.missed_private(if resumed { hello.private } else { 0 });
+        let same_epoch = hello.epoch.is_none_or(|epoch| epoch == self.config.epoch);
         let seen = match moved {
             true => Some(session.entered_at),
-            false => hello.seen,
+            false => hello.seen.filter(|_| same_epoch),
         };
-        // More than was ever said: the ids are of another life of the server.
+        // More than was ever said: a client that does not know its epoch, and another life of the server.
         let seen = seen.filter(|&seen| seen <= last);
         let after = seen.unwrap_or_else(|| {
             let first = room.last(hello.history as usize).next();
@@ -501,6 +502,7 @@ impl Server {
             nick: named.nick.to_string().into(),
             room: room.name().to_string().into(),
             last_id: last,
+            epoch: self.config.epoch,
             acked,
             resumed,
             max_line: self.config.limits.max_line,

@@ -128,18 +128,20 @@ impl Client {
     }
 
     pub(super) fn on_signal(&mut self, now: Now, signal: Signal) {
-        // By the conventions of the shells: 128 and the signal's number.
-        let number = match signal {
-            Signal::HangUp => 1,
-            Signal::Interrupt => 2,
-            Signal::Terminate => 15,
-        };
-        let result = Err(Error::new(Kind::Signal(number), "ended by a signal"));
+        let result = Err(Error::new(
+            Kind::Signal(signal.number()),
+            "ended by a signal",
+        ));
         if self.stop.is_some() {
             // Asked twice: no more patience.
             return self.finish(result);
         }
         self.stop(now, result);
+    }
+
+    /// Whether it ended with a failure that says nothing of the lines that were not acknowledged.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.result, Some(Err(_)))
     }
 
     /// How it ended. A success with lines that nobody answered for is none.

@@ -173,6 +173,7 @@ impl Client {
                 nick,
                 room,
                 last_id,
+                epoch,
                 acked,
                 resumed,
                 ..
@@ -192,7 +193,11 @@ impl Client {
             self.private = 0;
         }
         let same_room = self.room.as_deref() == Some(room);
-        let goes_on = self.seen.filter(|&seen| same_room && seen <= last_id);
+        let before = self.epoch.replace(*epoch);
+        let same_ids = before.is_none_or(|before| before == *epoch);
+        let goes_on = self
+            .seen
+            .filter(|&seen| same_room && same_ids && seen <= last_id);
         if goes_on.is_none() {
             let asked = match self.seen {
                 Some(_) => AFTER_RESTART,
@@ -321,7 +326,6 @@ impl Client {
         self.nick.as_deref() != Some(nick)
     }
 
-    /// Shows a line, and looks whether it is what was waited for.
     /// The server has taken the lines up to this number.
     fn settle(&mut self, seq: u64) {
         if self.lines.settle(seq) {
@@ -329,6 +333,7 @@ impl Client {
         }
     }
 
+    /// Shows a line, and looks whether it is what was waited for.
     fn tell(&mut self, event: ChatEvent<'_>, when: When, said: Option<String>) {
         let counts = match when {
             When::Seen => return,

@@ -129,6 +129,8 @@ pub struct Client {
     room: Option<String>,
     /// The last id that was seen in the room.
     seen: Option<u64>,
+    /// The server's epoch in which that was.
+    epoch: Option<u64>,
     /// Lines up to this id were said before the client came.
     earlier: u64,
     private: u64,
@@ -168,6 +170,7 @@ impl Client {
             nick: config.nick.clone(),
             room: config.room.clone(),
             seen: None,
+            epoch: None,
             earlier: 0,
             private: 0,
             unread: None,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::world::{Fate, World, hello};
 use crate::chat::server::report::Happening;
-use crate::chat::server::{OPERATORS, Password, RECOGNITION, Rate, Slow};
+use crate::chat::server::{OPERATORS, Password, RECOGNITION, Rate, Slow, TURN_INTAKE};
 use crate::chat::wire::{ChatEvent, Hello, Reason};
 use crate::core::machine::Origin;
 
@@ -152,6 +152,20 @@ fn a_flood_by_many_is_taken_in_portions_and_completely() {
     for &peer in &all {
         assert_eq!(world.sees(peer).len(), 19 * 200);
     }
+}
+
+/// The flood of one fills the turn with its very last line, so nobody is held, but the next was not read.
+#[test]
+fn who_was_not_read_because_the_turn_was_full_is_read_in_the_next() {
+    let mut world = World::new();
+    let ann = world.nc();
+    let bob = world.nc();
+    world.all_have_read();
+    let each = "<guest-1> x\n".len();
+    world.puts(ann, "x\n".repeat(TURN_INTAKE.div_ceil(each)).as_bytes());
+    world.puts(bob, b"hello\n");
+    world.run();
+    assert_eq!(world.sees(ann), ["<guest-2> hello"]);
 }
 
 #[test]

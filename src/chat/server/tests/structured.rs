@@ -513,6 +513,8 @@ fn a_session_stays_in_the_room_it_went_to_even_if_its_client_never_heard_so() {
     let mut world = World::new();
     let bob = world.nc_called("bob");
     let ann = joined(&mut world, 1, "ann");
+    world.types(bob, "two lines");
+    world.types(bob, "in the lobby");
     world.types(bob, "/join #tea");
     world.types(bob, "old");
     world.stops_reading(ann, 0);
@@ -521,7 +523,7 @@ fn a_session_stays_in_the_room_it_went_to_even_if_its_client_never_heard_so() {
     world.cuts(ann);
     let ann = world.program(&Hello {
         room: Some("#lobby".into()),
-        seen: Some(0),
+        seen: Some(2),
         ..hello(1, "ann")
     });
     world.line(ann, 1, "/join #tea");
@@ -664,4 +666,29 @@ fn texts_of_programs_are_as_clean_as_those_of_persons() {
     let ann = joined(&mut world, 1, "ann");
     world.line(ann, 1, "\u{1b}]52;c;AAAA\u{7}\u{202e}x\u{0}");
     assert_eq!(world.sees(bob), [r"<ann> \x1b]52;c;AAAA\x07\u{202e}x\x00"]);
+}
+
+#[test]
+fn ids_of_another_life_of_the_server_hide_nothing() {
+    let mut world = World::new();
+    let ann = world.nc_called("ann");
+    for number in 0..3 {
+        world.types(ann, &format!("line {number}"));
+    }
+    let came_back = |world: &mut World, number: u64, epoch: Option<u64>| {
+        let peer = world.program(&Hello {
+            seen: Some(2),
+            epoch,
+            history: 10,
+            ..hello(number, &format!("client{number}"))
+        });
+        ids(&world.told(peer))
+    };
+    assert_eq!(came_back(&mut world, 1, Some(1)), [3], "the same life");
+    assert_eq!(
+        came_back(&mut world, 2, None),
+        [3],
+        "a client that knows no epochs"
+    );
+    assert_eq!(came_back(&mut world, 3, Some(7)), [1, 2, 3], "another life");
 }

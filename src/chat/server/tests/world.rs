@@ -112,6 +112,7 @@ pub(super) fn config() -> Config {
         password: None,
         access: Access::default(),
         drain: Duration::from_secs(2),
+        epoch: 1,
         durable: false,
         reports: true,
         adjust: |limits, name, value| match name {

@@ -137,6 +137,7 @@ fn a_person_who_leaves_while_cut_off_is_told_what_was_not_delivered() {
     world.cut();
     world.line("hi");
     world.note(Note::InputEnded);
+    assert!(!world.client.has_failed(), "it is said once");
     let (kind, text) = world.failure();
     assert_eq!(kind, Kind::Other);
     assert_eq!(text, "1 line was not acknowledged by localhost:8888");

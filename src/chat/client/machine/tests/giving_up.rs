@@ -196,7 +196,15 @@ fn the_time_to_retry_begins_anew_with_each_cut_but_the_waits_do_not() {
     );
     world.pass(Duration::from_secs(20));
     world.cut();
-    assert!(world.wait() <= Duration::from_millis(250));
+    assert!(world.wait() <= Duration::from_millis(250), "it held");
+    world.open();
+    world.welcome(0, 0, true);
+    world.message(1, "bob", "hi");
+    world.cut();
+    assert!(
+        world.wait() <= Duration::from_millis(250),
+        "it brought something"
+    );
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn server() -> Server {
         password: None,
         access: Access::default(),
         drain: Duration::from_secs(2),
+        epoch: 1,
         durable: false,
         reports: false,
         adjust: |_, _, _| Ok(()),
