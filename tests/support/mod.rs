@@ -272,7 +272,7 @@ impl Nc {
 
     /// Takes a nick and waits until it has it.
     #[track_caller]
-    pub fn is_called(mut self, nick: &str) -> Self {
+    pub fn called(mut self, nick: &str) -> Self {
         self.types(&format!("/nick {nick}\n"));
         self.until(&format!("you are {nick} now"));
         self
