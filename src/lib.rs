@@ -13,6 +13,7 @@
 //! - [`error`]: what went wrong, with a kind that becomes the exit status.
 //! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
 //! - [`chat`]: `serve-chat` and `chat`.
+//! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
 //! Rooms that are *pure* decide and touch nothing: no socket, file, clock or thread. Each says so by an inner
@@ -24,6 +25,7 @@ pub mod chat;
 pub mod cli;
 pub mod core;
 pub mod error;
+pub mod transfer;
 pub mod ui;
 
 use cli::Command;

@@ -1,0 +1,4 @@
+//! Files that arrive whole.
+
+pub mod entry;
+pub mod path;
