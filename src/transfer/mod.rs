@@ -1,4 +1,8 @@
 //! Files that arrive whole.
 
+pub mod digest;
 pub mod entry;
+pub mod frame;
 pub mod path;
+pub mod table;
+pub mod wire;
