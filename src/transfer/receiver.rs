@@ -1,0 +1,1232 @@
+//! The receiving end: what to want, compare, write and commit. The module above has the contract.
+//!
+//! An entry's life here:
+//!
+//! ```text
+//! Examining --a file is wanted: answer--> Taking --END--> Finishing --same SHA-256--> Committing --> settled
+//!    |                                      ^                |
+//!    |                                      '----another-----'  answer of the next round
+//!    |--a directory or link--> Waiting --all earlier settled--> Committing --> settled
+//!    '--skip, refuse--> settled      a failure while Taking --> Void --END, DIFFERS, ABANDON--> gone
+//! ```
+//!
+//! The content of an entry comes in order, from its first byte to its last, as DATA, SAME and HOLE without
+//! gaps and overlaps. So one cursor checks everything, and one SHA-256 of what is on disk can follow it.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::transfer::digest::{ChunkDigest, DigestKind, FileDigest};
+use crate::transfer::entry::{Entry, EntryKind, MAX_SIZE, ModifiedAt};
+use crate::transfer::frame::{MAX_CONTROL, Violation, kind};
+use crate::transfer::session::{Ending, Outgoing, Pace, Progress, Session, Shape, Tally};
+use crate::transfer::table::{Abandoned, Record};
+use crate::transfer::wire::{
+    ANSWER_LEN, AbortReason, Answer, DIGESTS_HEAD, EntryId, Failure, Message, Phase, Refusal, Role,
+    Skip, VERDICT_LEN, Verdict, digest_len, entry_len,
+};
+
+/// What the receiver decides for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiverSettings {
+    /// Deadlines.
+    pub pace: Pace,
+    /// `--max-size`: the largest file.
+    pub max_size: u64,
+    /// `--max-files`: the most entries of a session.
+    pub max_entries: u64,
+    /// `--quota`: the most bytes of a session.
+    pub quota: u64,
+    /// Whether names are refused that Windows cannot store.
+    pub windows_names: bool,
+    /// Entries whose existing content is hashed at once.
+    pub comparing: usize,
+    /// Chunks of one of them that are ordered ahead.
+    pub hash_ahead: u64,
+    /// Rounds, at most those of the protocol. 1 where what was written cannot be read again (stdout).
+    pub rounds: u8,
+}
+
+impl Default for ReceiverSettings {
+    fn default() -> Self {
+        Self {
+            pace: Pace::default(),
+            max_size: MAX_SIZE,
+            max_entries: u64::MAX,
+            quota: u64::MAX,
+            windows_names: cfg!(windows),
+            comparing: 4,
+            hash_ahead: 16,
+            rounds: Shape::V1.rounds,
+        }
+    }
+}
+
+/// What is on disk where an entry is to go, and what the policy makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing to build on: all of it is wanted.
+    Nothing,
+    /// A partial of an earlier session, of this length. It is built on in place.
+    Part {
+        /// Bytes.
+        len: u64,
+    },
+    /// A file of that name. What matches is copied out of it; it stays untouched until the commit.
+    Candidate {
+        /// Bytes.
+        len: u64,
+        /// Only identical content will do: anything else is refused with [`Refusal::Exists`].
+        compare_only: bool,
+    },
+    /// Leave it.
+    Skip(Skip),
+    /// Do not take it.
+    Refuse(Refusal),
+}
+
+/// What the driver is to do. The actions of one entry are carried out in this order; those of different
+/// entries may overlap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiverAction<P> {
+    /// See what is there and report [`ReceiverOutcome::Examined`].
+    Examine {
+        /// Which entry.
+        id: EntryId,
+        /// What was offered.
+        entry: Arc<Entry>,
+    },
+    /// Read a chunk of the partial or candidate and report [`ReceiverOutcome::Digest`]. In order.
+    HashExisting {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// From where.
+        offset: u64,
+        /// How many bytes.
+        len: u32,
+        /// The digest that is wanted.
+        kind: DigestKind,
+    },
+    /// Digests ordered and not reported are wanted no more.
+    StopHashing {
+        /// Which entry.
+        id: EntryId,
+    },
+    /// Content follows from the beginning: begin a fresh SHA-256. Preallocate if the size is known. In a later
+    /// round what is there stays and is built on.
+    Begin {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// The size.
+        size: Option<u64>,
+        /// The time to set at the commit.
+        modified: ModifiedAt,
+    },
+    /// These bytes of the partial or candidate are right: feed them to the SHA-256. Of a candidate they go
+    /// into the partial too, which may be put off until a first [`ReceiverAction::Write`] makes one necessary.
+    Keep {
+        /// Which entry.
+        id: EntryId,
+        /// From where.
+        offset: u64,
+        /// How many.
+        len: u64,
+    },
+    /// Write these bytes of the frame's payload and feed them to the SHA-256.
+    Write {
+        /// Which entry.
+        id: EntryId,
+        /// Where to.
+        offset: u64,
+        /// The buffer.
+        payload: P,
+        /// Which part of it.
+        range: Range<usize>,
+    },
+    /// Make these bytes zeros, without space where that can be, and feed them to the SHA-256.
+    Hole {
+        /// Which entry.
+        id: EntryId,
+        /// From where.
+        offset: u64,
+        /// How many.
+        len: u64,
+    },
+    /// That was all of this round. Report [`ReceiverOutcome::Hashed`] when everything before is done.
+    Finish {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// How many bytes there were.
+        size: u64,
+    },
+    /// It is right. A file: truncate to the size, set mode and time, fsync, rename by the policy, fsync the
+    /// directory. A directory or link: make it and set what is known of it. Then report
+    /// [`ReceiverOutcome::Stored`].
+    Commit {
+        /// Which entry.
+        id: EntryId,
+        /// The candidate was identical and nothing was written: it only has to be safe on disk.
+        identical: bool,
+    },
+    /// The entry is not committed. The partial stays as a resume point and its place is given up; `remove`:
+    /// nothing in it is worth keeping.
+    Discard {
+        /// Which entry.
+        id: EntryId,
+        /// Whether the partial is removed too.
+        remove: bool,
+    },
+    /// All entries are settled: fsync what is not yet, then report [`ReceiverOutcome::Settled`].
+    Settle,
+    /// An entry is settled.
+    Report(ReceivedFile),
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedFile {
+    /// What was offered.
+    pub entry: Arc<Entry>,
+    /// What was made of it.
+    pub verdict: Verdict,
+    /// If the sender gave it up: why.
+    pub abandoned: Option<Abandoned>,
+    /// The SHA-256 that both ends agree on.
+    pub sha256: Option<FileDigest>,
+    /// Its size, of content that came to its end.
+    pub size: Option<u64>,
+    /// Bytes of it that came over the connection, in all rounds.
+    pub received: u64,
+    /// Bytes that did not have to, in the last round.
+    pub reused: u64,
+}
+
+/// What the driver reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiverOutcome {
+    /// What is there.
+    Examined {
+        /// Which entry.
+        id: EntryId,
+        /// What.
+        finding: Finding,
+    },
+    /// A chunk of what is there.
+    Digest {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// From where.
+        offset: u64,
+        /// Its digest.
+        digest: ChunkDigest,
+    },
+    /// Everything up to [`ReceiverAction::Finish`] is done.
+    Hashed {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// The SHA-256 over all of it.
+        sha256: FileDigest,
+    },
+    /// The commit is done, and on disk.
+    Stored {
+        /// Which entry.
+        id: EntryId,
+    },
+    /// Something about this entry failed.
+    Failed {
+        /// Which entry.
+        id: EntryId,
+        /// What.
+        failure: Failure,
+    },
+    /// [`ReceiverAction::Settle`] is done.
+    Settled,
+    /// So many more bytes were read, hashed or written. From time to time, for the watchdogs of both ends.
+    Worked(u64),
+}
+
+#[derive(Debug)]
+struct Taking {
+    /// What the answer promised to compare.
+    compare: u64,
+    compare_only: bool,
+    /// Up to where chunks were ordered to be hashed, reported, and told.
+    hash_ordered: u64,
+    hashed: u64,
+    told: u64,
+    untold: VecDeque<ChunkDigest>,
+    /// `Some` after BEGIN.
+    begun: Option<Option<u64>>,
+    cursor: u64,
+    reused: u64,
+    wrote: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Examining,
+    /// A directory or link, until everything offered before it is settled.
+    Waiting,
+    Taking(Taking),
+    Finishing {
+        size: u64,
+        sha256: FileDigest,
+        changed: bool,
+        compare_only: bool,
+        /// All of it was there, under its name.
+        is_all_kept: bool,
+    },
+    Committing {
+        identical: bool,
+    },
+    /// It has its verdict; the sender's last word on it is under way.
+    Void,
+}
+
+#[derive(Debug)]
+struct Inbound {
+    entry: Arc<Entry>,
+    stage: Stage,
+    round: u8,
+    /// Whether what is compared is a candidate, not a partial.
+    is_candidate: bool,
+    /// Whether there was a partial before this session, worth more than what is refused now.
+    had_part: bool,
+    /// Bytes of the quota that it holds.
+    promised: u64,
+    received: u64,
+    reused: u64,
+    sha256: Option<FileDigest>,
+    size: Option<u64>,
+    abandoned: Option<Abandoned>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The sender is done; the disk is asked.
+    Settling,
+    /// Our DONE is next.
+    Ready,
+}
+
+/// The receiving end of a session. `P` is a buffer of the driver's, shared by the writes of one frame.
+#[derive(Debug)]
+pub struct Receiver<P> {
+    session: Session,
+    settings: ReceiverSettings,
+    shape: Shape,
+    next_entry: EntryId,
+    open: BTreeMap<EntryId, Inbound>,
+    open_bytes: usize,
+    /// The paths of open entries, and whether something can be below.
+    names: HashMap<Box<[u8]>, Name>,
+    /// Directories and links that wait for what was offered before them.
+    waiting: usize,
+    /// Entries with existing content still to be ordered for hashing, in the order of the answers.
+    comparing: VecDeque<EntryId>,
+    answers: VecDeque<Answer>,
+    verdicts: VecDeque<(EntryId, Verdict)>,
+    /// Entries with digests to be told.
+    telling: VecDeque<EntryId>,
+    promised: u64,
+    actions: VecDeque<ReceiverAction<P>>,
+    tally: Tally,
+    closing: Closing,
+}
+
+/// What a stretch of content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Data,
+    Same,
+    Hole,
+}
+
+#[derive(Debug)]
+struct Name {
+    id: EntryId,
+    is_directory: bool,
+}
+
+impl<P: Clone> Receiver<P> {
+    /// A session at its first byte. `nonce` is random.
+    pub fn new(now: Duration, settings: ReceiverSettings, nonce: u64) -> Self {
+        Self::with_shape(now, settings, Shape::V1, nonce)
+    }
+
+    pub(super) fn with_shape(
+        now: Duration,
+        settings: ReceiverSettings,
+        shape: Shape,
+        nonce: u64,
+    ) -> Self {
+        Self {
+            session: Session::new(now, Role::Receiver, settings.pace, nonce),
+            settings,
+            shape,
+            next_entry: 0,
+            open: BTreeMap::new(),
+            open_bytes: 0,
+            names: HashMap::new(),
+            waiting: 0,
+            comparing: VecDeque::new(),
+            answers: VecDeque::new(),
+            verdicts: VecDeque::new(),
+            telling: VecDeque::new(),
+            promised: 0,
+            actions: VecDeque::new(),
+            tally: Tally::default(),
+            closing: Closing::No,
+        }
+    }
+
+    /// Both hellos were confirmed by the channel ([`Session::transcript`]).
+    pub fn confirmed(&mut self) {
+        self.session.confirm();
+    }
+
+    /// A message came.
+    pub fn message(&mut self, now: Duration, message: Message) {
+        let taken = match self.session.receive(now, message) {
+            Ok(Some(message)) => self.take(message),
+            Ok(None) => Ok(()),
+            Err(violation) => Err(violation),
+        };
+        self.after(taken);
+    }
+
+    /// A DATA frame came whole; `payload` holds its payload, `None` if it had none.
+    pub fn data(&mut self, now: Duration, records: &[Record], payload: Option<&P>) {
+        if self.session.ending().is_some() {
+            return;
+        }
+        self.session.heard(now);
+        let taken = if self.session.is_open() {
+            self.records(records, payload)
+        } else {
+            Err(Violation::OutOfPlace(kind::DATA))
+        };
+        self.after(taken);
+    }
+
+    fn after(&mut self, taken: Result<(), Violation>) {
+        match taken {
+            Ok(()) => self.pump(),
+            Err(violation) => self.violated(violation),
+        }
+    }
+
+    /// The stream could not be taken apart.
+    pub fn violated(&mut self, violation: Violation) {
+        self.session.violated(violation);
+        self.drop_work();
+    }
+
+    /// The connection has ended.
+    pub fn cut(&mut self) {
+        self.session.end(Ending::Cut);
+        self.drop_work();
+    }
+
+    /// Stop, and tell the peer why: a signal, or a disk that is full for every entry to come.
+    pub fn abort(&mut self, reason: AbortReason) {
+        self.session.farewell(reason, Ending::Aborted(reason));
+        self.drop_work();
+    }
+
+    /// What was taken in stays: writes that were ordered are carried out, so that the partials are as long
+    /// as they can be.
+    fn drop_work(&mut self) {
+        self.answers.clear();
+        self.verdicts.clear();
+        self.telling.clear();
+        self.comparing.clear();
+    }
+
+    /// [`Receiver::next_deadline`] has come.
+    pub fn deadline(&mut self, now: Duration) {
+        let phase = self.phase();
+        self.session.deadline(now, phase);
+    }
+
+    fn phase(&self) -> Phase {
+        if self.closing == Closing::Settling {
+            return Phase::Storing;
+        }
+        // The earliest entry says it best, and a look at all of them would cost more than it tells.
+        match self.open.values().next().map(|inbound| &inbound.stage) {
+            Some(Stage::Taking(taking)) if taking.cursor > 0 => Phase::Moving,
+            Some(Stage::Taking(_)) => Phase::Comparing,
+            Some(Stage::Finishing { .. } | Stage::Committing { .. }) => Phase::Storing,
+            _ => Phase::Waiting,
+        }
+    }
+
+    /// When to call [`Receiver::deadline`].
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.session.next_deadline()
+    }
+
+    /// The next action, in order.
+    pub fn action(&mut self) -> Option<ReceiverAction<P>> {
+        self.actions.pop_front()
+    }
+
+    /// The next frame. Ask only when it can be written at once: until then answers gather.
+    pub fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>> {
+        let message = match self.session.urgent() {
+            Some(message) => message,
+            None if self.session.is_open() => self.next_message()?,
+            None => return None,
+        };
+        self.session.spoke(now);
+        Some(Outgoing::message(&message))
+    }
+
+    fn next_message(&mut self) -> Option<Message> {
+        if !self.answers.is_empty() {
+            let count = self.answers.len().min(MAX_CONTROL / ANSWER_LEN);
+            return Some(Message::Answers(self.answers.drain(..count).collect()));
+        }
+        if !self.verdicts.is_empty() {
+            let count = self.verdicts.len().min(MAX_CONTROL / VERDICT_LEN);
+            return Some(Message::Verdicts(self.verdicts.drain(..count).collect()));
+        }
+        while let Some(id) = self.telling.pop_front() {
+            if let Some(message) = self.tell(id) {
+                return Some(message);
+            }
+        }
+        if self.closing == Closing::Ready {
+            self.session.end(Ending::Complete);
+            return Some(Message::Done {
+                entries: self.tally.entries,
+                good: self.tally.good(),
+            });
+        }
+        None
+    }
+
+    fn tell(&mut self, id: EntryId) -> Option<Message> {
+        let inbound = self.open.get_mut(&id)?;
+        let Stage::Taking(taking) = &mut inbound.stage else {
+            return None;
+        };
+        let most = (MAX_CONTROL - DIGESTS_HEAD) / digest_len(inbound.round);
+        let count = taking.untold.len().min(most);
+        if count == 0 {
+            return None;
+        }
+        let first = taking.told;
+        taking.told += count as u64;
+        let digests = taking.untold.drain(..count).collect();
+        if !taking.untold.is_empty() {
+            self.telling.push_front(id);
+        }
+        Some(Message::Digests {
+            entry: id,
+            round: inbound.round,
+            first,
+            digests,
+        })
+    }
+
+    /// How the session ended. Frames that [`Receiver::transmit`] still has are to be written before closing.
+    pub fn ending(&self) -> Option<Ending> {
+        self.session.ending()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.session.progress
+    }
+
+    /// What became of the entries so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The hellos.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), Violation> {
+        if self.closing != Closing::No {
+            return Err(Violation::OutOfPlace(message.kind()));
+        }
+        match message {
+            Message::Offer { first, entries } => self.offered(first, entries),
+            Message::Done { entries, good } => {
+                if !self.open.is_empty()
+                    || entries != self.tally.entries
+                    || good != self.tally.good()
+                {
+                    return Err(Violation::Totals);
+                }
+                self.closing = Closing::Settling;
+                self.actions.push_back(ReceiverAction::Settle);
+                Ok(())
+            }
+            other => Err(Violation::OutOfPlace(other.kind())),
+        }
+    }
+
+    fn offered(&mut self, first: EntryId, entries: Vec<Arc<Entry>>) -> Result<(), Violation> {
+        if first != self.next_entry {
+            return Err(Violation::Order);
+        }
+        for entry in entries {
+            let id = self.next_entry;
+            self.next_entry = id.checked_add(1).ok_or(Violation::Window)?;
+            let len = entry_len(&entry);
+            if self.open.len() >= self.shape.window_entries
+                || (self.open_bytes + len > self.shape.window_bytes && !self.open.is_empty())
+            {
+                return Err(Violation::Window);
+            }
+            self.open_bytes += len;
+            self.tally.entries += 1;
+            self.session.progress.entries += 1;
+            let total = &mut self.session.progress.bytes;
+            *total = total.saturating_add(entry.size().unwrap_or(0));
+            self.admit(id, entry);
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, id: EntryId, entry: Arc<Entry>) {
+        let refusal = self.judge(&entry);
+        let promised = match refusal {
+            None => entry.size().unwrap_or(0),
+            Some(_) => 0,
+        };
+        self.promised += promised;
+        if refusal.is_none() {
+            self.names.insert(
+                entry.path.as_bytes().into(),
+                Name {
+                    id,
+                    is_directory: matches!(entry.kind, EntryKind::Directory),
+                },
+            );
+        }
+        self.open.insert(
+            id,
+            Inbound {
+                entry: entry.clone(),
+                stage: Stage::Examining,
+                round: 0,
+                is_candidate: false,
+                had_part: false,
+                promised,
+                received: 0,
+                reused: 0,
+                sha256: None,
+                size: None,
+                abandoned: None,
+            },
+        );
+        match refusal {
+            Some(refusal) => self.settle(id, Verdict::Refused(refusal)),
+            None => self
+                .actions
+                .push_back(ReceiverAction::Examine { id, entry }),
+        }
+    }
+
+    /// What can be said against an entry without looking at the disk.
+    fn judge(&self, entry: &Entry) -> Option<Refusal> {
+        let size = entry.size().unwrap_or(0);
+        if self.tally.entries > self.settings.max_entries {
+            return Some(Refusal::TooMany);
+        }
+        if size > self.settings.max_size {
+            return Some(Refusal::TooLarge);
+        }
+        if size > self.settings.quota.saturating_sub(self.promised) {
+            return Some(Refusal::Quota);
+        }
+        if self.settings.windows_names && entry.path.check_for_windows().is_err() {
+            return Some(Refusal::Name);
+        }
+        if self.names.contains_key(entry.path.as_bytes()) {
+            return Some(Refusal::Duplicate);
+        }
+        // A file below a link or a file that is itself still under way. What is on disk already is the
+        // store's to see.
+        let through = |above: &[u8]| self.names.get(above).is_some_and(|name| !name.is_directory);
+        entry
+            .path
+            .ancestors()
+            .any(through)
+            .then_some(Refusal::Unsafe)
+    }
+
+    /// The driver reports.
+    pub fn outcome(&mut self, outcome: ReceiverOutcome) {
+        match outcome {
+            // Work that was done is worth saying even when the session is over.
+            ReceiverOutcome::Worked(bytes) => {
+                let work = &mut self.session.progress.work;
+                *work = work.saturating_add(bytes);
+                return;
+            }
+            _ if self.session.ending().is_some() => return,
+            ReceiverOutcome::Examined { id, finding } => self.examined(id, finding),
+            ReceiverOutcome::Digest {
+                id,
+                round,
+                offset,
+                digest,
+            } => self.digest(id, round, offset, digest),
+            ReceiverOutcome::Hashed { id, round, sha256 } => self.hashed(id, round, sha256),
+            ReceiverOutcome::Stored { id } => self.stored(id),
+            ReceiverOutcome::Failed { id, failure } => {
+                if self
+                    .open
+                    .get(&id)
+                    .is_some_and(|inbound| !matches!(inbound.stage, Stage::Void))
+                {
+                    self.settle(id, Verdict::Failed(failure));
+                }
+            }
+            ReceiverOutcome::Settled => {
+                if self.closing == Closing::Settling {
+                    self.closing = Closing::Ready;
+                }
+            }
+        }
+        self.pump();
+    }
+
+    fn examined(&mut self, id: EntryId, finding: Finding) {
+        let Some(inbound) = self.open.get_mut(&id) else {
+            return;
+        };
+        if !matches!(inbound.stage, Stage::Examining) {
+            return;
+        }
+        let verdict = match finding {
+            Finding::Skip(skip) => Some(Verdict::Skipped(skip)),
+            Finding::Refuse(refusal) => Some(Verdict::Refused(refusal)),
+            Finding::Candidate {
+                len,
+                compare_only: true,
+            } if inbound.entry.size().is_some_and(|size| size != len) => {
+                Some(Verdict::Refused(Refusal::Exists))
+            }
+            Finding::Nothing | Finding::Part { .. } | Finding::Candidate { .. } => None,
+        };
+        if let Some(verdict) = verdict {
+            return self.settle(id, verdict);
+        }
+        if !inbound.entry.is_file() {
+            inbound.stage = Stage::Waiting;
+            self.waiting += 1;
+            return;
+        }
+        let (len, compare_only) = match finding {
+            Finding::Part { len } => {
+                inbound.had_part = true;
+                (len, false)
+            }
+            Finding::Candidate { len, compare_only } => {
+                inbound.is_candidate = true;
+                (len, compare_only)
+            }
+            Finding::Nothing | Finding::Skip(_) | Finding::Refuse(_) => (0, false),
+        };
+        let compare = len.min(inbound.entry.size().unwrap_or(MAX_SIZE));
+        self.answer(id, compare, compare_only);
+    }
+
+    fn answer(&mut self, id: EntryId, compare: u64, compare_only: bool) {
+        let Some(inbound) = self.open.get_mut(&id) else {
+            return;
+        };
+        inbound.round += 1;
+        inbound.stage = Stage::Taking(Taking {
+            compare,
+            compare_only,
+            hash_ordered: 0,
+            hashed: 0,
+            told: 0,
+            untold: VecDeque::new(),
+            begun: None,
+            cursor: 0,
+            reused: 0,
+            wrote: false,
+        });
+        self.answers.push_back(Answer {
+            entry: id,
+            round: inbound.round,
+            compare_only,
+            compare,
+        });
+        if compare > 0 {
+            self.comparing.push_back(id);
+        }
+    }
+
+    fn digest(&mut self, id: EntryId, round: u8, offset: u64, digest: ChunkDigest) {
+        let shape = self.shape;
+        let Some(Inbound {
+            stage: Stage::Taking(taking),
+            round: current,
+            ..
+        }) = self.open.get_mut(&id)
+        else {
+            return;
+        };
+        if *current != round || offset != taking.hashed || offset >= taking.hash_ordered {
+            return;
+        }
+        taking.hashed = shape.chunk_end(offset, taking.compare);
+        taking.untold.push_back(digest);
+        if taking.untold.len() == 1 {
+            self.telling.push_back(id);
+        }
+    }
+
+    fn hashed(&mut self, id: EntryId, round: u8, computed: FileDigest) {
+        let rounds = self.settings.rounds.min(self.shape.rounds);
+        let Some(inbound) = self.open.get_mut(&id) else {
+            return;
+        };
+        let Stage::Finishing {
+            size,
+            sha256,
+            changed,
+            compare_only,
+            is_all_kept,
+        } = inbound.stage
+        else {
+            return;
+        };
+        if inbound.round != round {
+            return;
+        }
+        if computed == sha256 && !changed {
+            inbound.sha256 = Some(sha256);
+            let identical = is_all_kept;
+            inbound.stage = Stage::Committing { identical };
+            self.actions
+                .push_back(ReceiverAction::Commit { id, identical });
+            return;
+        }
+        if inbound.round < rounds {
+            // What was built is a partial now, or still the file under its name if only that was compared.
+            inbound.is_candidate = is_all_kept;
+            return self.answer(id, size, compare_only);
+        }
+        self.settle(
+            id,
+            Verdict::Failed(if changed {
+                Failure::SourceChanged
+            } else {
+                Failure::Mismatch
+            }),
+        );
+    }
+
+    fn stored(&mut self, id: EntryId) {
+        let Some(inbound) = self.open.get(&id) else {
+            return;
+        };
+        if let Stage::Committing { identical } = inbound.stage {
+            self.settle(
+                id,
+                if identical {
+                    Verdict::Identical
+                } else {
+                    Verdict::Stored
+                },
+            );
+        }
+    }
+
+    fn records(&mut self, records: &[Record], payload: Option<&P>) -> Result<(), Violation> {
+        let mut at = 0;
+        for record in records {
+            let from = at;
+            if let Record::Data { len, .. } = record {
+                at += *len as usize;
+            }
+            self.record(*record, payload, from..at)?;
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        record: Record,
+        payload: Option<&P>,
+        range: Range<usize>,
+    ) -> Result<(), Violation> {
+        let id = record.entry();
+        let inbound = self.open.get_mut(&id).ok_or(Violation::UnknownEntry)?;
+        let is_last = matches!(
+            record,
+            Record::End { .. } | Record::Differs { .. } | Record::Abandon { .. }
+        );
+        match &inbound.stage {
+            Stage::Taking(_) => {}
+            Stage::Void => {
+                // It was under way when the verdict was given.
+                if is_last {
+                    self.forget(id);
+                }
+                return Ok(());
+            }
+            _ => return Err(Violation::OutOfPlace(kind::DATA)),
+        }
+        match record {
+            Record::Begin {
+                round,
+                size,
+                modified,
+                ..
+            } => self.begin(id, round, size, modified),
+            Record::Data { offset, len, .. } => {
+                self.advance(id, offset, len.into(), Piece::Data)?;
+                let payload = payload.cloned().ok_or(Violation::Malformed(kind::DATA))?;
+                if self.is_taking(id) {
+                    self.session.progress.sent += u64::from(len);
+                    self.actions.push_back(ReceiverAction::Write {
+                        id,
+                        offset,
+                        payload,
+                        range,
+                    });
+                }
+                Ok(())
+            }
+            Record::Same { offset, len, .. } => {
+                self.advance(id, offset, len, Piece::Same)?;
+                if self.is_taking(id) {
+                    self.session.progress.reused += len;
+                    self.actions
+                        .push_back(ReceiverAction::Keep { id, offset, len });
+                }
+                Ok(())
+            }
+            Record::Hole { offset, len, .. } => {
+                self.advance(id, offset, len, Piece::Hole)?;
+                if self.is_taking(id) {
+                    self.session.progress.reused += len;
+                    self.actions
+                        .push_back(ReceiverAction::Hole { id, offset, len });
+                }
+                Ok(())
+            }
+            Record::End {
+                size,
+                sha256,
+                changed,
+                ..
+            } => self.ended(id, size, sha256, changed),
+            Record::Differs { .. } => self.differs(id),
+            Record::Abandon { reason, .. } => {
+                inbound.abandoned = Some(reason);
+                self.settle(id, Verdict::Failed(Failure::Abandoned));
+                self.forget(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn is_taking(&self, id: EntryId) -> bool {
+        self.open
+            .get(&id)
+            .is_some_and(|inbound| matches!(inbound.stage, Stage::Taking(_)))
+    }
+
+    fn taking_mut(&mut self, id: EntryId) -> Result<(&mut Taking, u8), Violation> {
+        match self.open.get_mut(&id) {
+            Some(Inbound {
+                stage: Stage::Taking(taking),
+                round,
+                ..
+            }) => Ok((taking, *round)),
+            _ => Err(Violation::UnknownEntry),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        id: EntryId,
+        round: u8,
+        size: Option<u64>,
+        modified: ModifiedAt,
+    ) -> Result<(), Violation> {
+        let (taking, current) = self.taking_mut(id)?;
+        if round != current {
+            return Err(Violation::Round);
+        }
+        if taking.begun.is_some() {
+            return Err(Violation::OutOfPlace(kind::DATA));
+        }
+        taking.begun = Some(size);
+        if let Some(refusal) = self.promise(id, size.unwrap_or(0)) {
+            self.settle(id, Verdict::Refused(refusal));
+            return Ok(());
+        }
+        self.actions.push_back(ReceiverAction::Begin {
+            id,
+            round,
+            size,
+            modified,
+        });
+        Ok(())
+    }
+
+    /// Holds so much of the quota for an entry, or says why not.
+    fn promise(&mut self, id: EntryId, bytes: u64) -> Option<Refusal> {
+        if bytes > self.settings.max_size {
+            return Some(Refusal::TooLarge);
+        }
+        let inbound = self.open.get_mut(&id)?;
+        let more = bytes.saturating_sub(inbound.promised);
+        if more > self.settings.quota.saturating_sub(self.promised) {
+            return Some(Refusal::Quota);
+        }
+        inbound.promised += more;
+        self.promised += more;
+        None
+    }
+
+    /// Checks that content goes on where it ended, and moves the cursor.
+    fn advance(
+        &mut self,
+        id: EntryId,
+        offset: u64,
+        len: u64,
+        piece: Piece,
+    ) -> Result<(), Violation> {
+        let shape = self.shape;
+        let (taking, _) = self.taking_mut(id)?;
+        let Some(size) = taking.begun else {
+            return Err(Violation::OutOfPlace(kind::DATA));
+        };
+        let end = offset + len;
+        if offset != taking.cursor {
+            return Err(Violation::Order);
+        }
+        if size.is_some_and(|size| end > size) {
+            return Err(Violation::BeyondSize);
+        }
+        if taking.compare_only && piece != Piece::Same {
+            return Err(Violation::OutOfPlace(kind::DATA));
+        }
+        if piece == Piece::Same {
+            let chunk = u64::from(shape.chunk);
+            let told = (taking.told * chunk).min(taking.compare);
+            let is_whole = offset % chunk == 0 && (end % chunk == 0 || end == taking.compare);
+            if end > told || !is_whole {
+                return Err(Violation::NotHad);
+            }
+        } else {
+            taking.wrote = true;
+        }
+        taking.cursor = end;
+        if piece != Piece::Data {
+            taking.reused += len;
+        }
+        // Of a stream every byte is news for the quota.
+        if let Some(refusal) = self.promise(id, end) {
+            self.settle(id, Verdict::Refused(refusal));
+        }
+        if let Some(inbound) = self.open.get_mut(&id)
+            && piece == Piece::Data
+        {
+            inbound.received += len;
+        }
+        Ok(())
+    }
+
+    fn ended(
+        &mut self,
+        id: EntryId,
+        size: u64,
+        sha256: FileDigest,
+        changed: bool,
+    ) -> Result<(), Violation> {
+        let (taking, round) = self.taking_mut(id)?;
+        if taking.begun.is_none() {
+            return Err(Violation::OutOfPlace(kind::DATA));
+        }
+        if taking.cursor != size {
+            return Err(Violation::Order);
+        }
+        if taking.compare_only && size != taking.compare {
+            return self.differs(id);
+        }
+        let (compare_only, wrote) = (taking.compare_only, taking.wrote);
+        let (reused, is_hashing) = (taking.reused, taking.hashed < taking.hash_ordered);
+        // A candidate that is longer than the source, or of which not all was to be compared, is not the same.
+        let is_all_kept = !wrote && size == taking.compare;
+        if let Some(inbound) = self.open.get_mut(&id) {
+            inbound.reused = reused;
+            inbound.size = Some(size);
+            inbound.stage = Stage::Finishing {
+                size,
+                sha256,
+                changed,
+                compare_only,
+                is_all_kept: is_all_kept && inbound.is_candidate,
+            };
+        }
+        if is_hashing {
+            self.actions.push_back(ReceiverAction::StopHashing { id });
+        }
+        self.actions
+            .push_back(ReceiverAction::Finish { id, round, size });
+        Ok(())
+    }
+
+    fn differs(&mut self, id: EntryId) -> Result<(), Violation> {
+        let (taking, _) = self.taking_mut(id)?;
+        if !taking.compare_only {
+            return Err(Violation::OutOfPlace(kind::DATA));
+        }
+        self.settle(id, Verdict::Refused(Refusal::Exists));
+        self.forget(id);
+        Ok(())
+    }
+
+    /// Gives an entry its verdict. One whose content was asked for stays, void, until the sender's last word.
+    fn settle(&mut self, id: EntryId, verdict: Verdict) {
+        let Some(inbound) = self.open.get_mut(&id) else {
+            return;
+        };
+        let is_asked = matches!(inbound.stage, Stage::Taking(_));
+        let is_touched = !matches!(inbound.stage, Stage::Examining | Stage::Waiting);
+        if matches!(inbound.stage, Stage::Waiting) {
+            self.waiting -= 1;
+        }
+        if let Stage::Taking(taking) = &inbound.stage {
+            inbound.reused = taking.reused;
+        }
+        inbound.stage = Stage::Void;
+        self.tally.count(verdict);
+        self.session.progress.settled += 1;
+        self.verdicts.push_back((id, verdict));
+        let is_good = matches!(verdict, Verdict::Stored | Verdict::Identical);
+        if !is_good {
+            self.promised -= inbound.promised;
+            inbound.promised = 0;
+            if is_touched {
+                let remove = matches!(verdict, Verdict::Refused(_)) && !inbound.had_part;
+                self.actions
+                    .push_back(ReceiverAction::Discard { id, remove });
+            }
+        }
+        self.actions.push_back(ReceiverAction::Report(ReceivedFile {
+            entry: inbound.entry.clone(),
+            verdict,
+            abandoned: inbound.abandoned,
+            sha256: inbound.sha256,
+            size: inbound.size,
+            received: inbound.received,
+            reused: inbound.reused,
+        }));
+        if !is_asked {
+            self.forget(id);
+        }
+    }
+
+    /// The last was said on both sides.
+    fn forget(&mut self, id: EntryId) {
+        let Some(inbound) = self.open.remove(&id) else {
+            return;
+        };
+        self.open_bytes -= entry_len(&inbound.entry);
+        let path = inbound.entry.path.as_bytes();
+        if self.names.get(path).is_some_and(|name| name.id == id) {
+            self.names.remove(path);
+        }
+    }
+
+    /// Starts whatever may start now.
+    fn pump(&mut self) {
+        if !self.session.is_open() {
+            return;
+        }
+        self.order_hashing();
+        while self.waiting > 0 {
+            let Some((&id, inbound)) = self.open.iter_mut().next() else {
+                break;
+            };
+            if !matches!(inbound.stage, Stage::Waiting) {
+                break;
+            }
+            self.waiting -= 1;
+            let identical = false;
+            inbound.stage = Stage::Committing { identical };
+            self.actions
+                .push_back(ReceiverAction::Commit { id, identical });
+        }
+    }
+
+    fn order_hashing(&mut self) {
+        let mut at = 0;
+        while at < self.settings.comparing.max(1) {
+            let Some(&id) = self.comparing.get(at) else {
+                return;
+            };
+            if self.hash_more(id) {
+                at += 1;
+            } else {
+                self.comparing.remove(at);
+            }
+        }
+    }
+
+    /// Orders what may be ordered; says whether more is to come.
+    fn hash_more(&mut self, id: EntryId) -> bool {
+        let (shape, ahead) = (self.shape, self.settings.hash_ahead.max(1));
+        let Some(Inbound {
+            stage: Stage::Taking(taking),
+            round,
+            ..
+        }) = self.open.get_mut(&id)
+        else {
+            return false;
+        };
+        let chunk = u64::from(shape.chunk);
+        while taking.hash_ordered < taking.compare {
+            let offset = taking.hash_ordered;
+            let is_far = (offset - taking.hashed) / chunk >= ahead
+                || (offset / chunk).saturating_sub(taking.cursor / chunk) >= shape.window_digests;
+            if is_far {
+                return true;
+            }
+            let end = shape.chunk_end(offset, taking.compare);
+            taking.hash_ordered = end;
+            self.actions.push_back(ReceiverAction::HashExisting {
+                id,
+                round: *round,
+                offset,
+                len: (end - offset) as u32,
+                kind: self.session.digest_kind(*round),
+            });
+        }
+        false
+    }
+}
