@@ -7,14 +7,13 @@
 //! offset size  header of every frame (16 bytes)
 //!      0    4  length of the body in bytes
 //!      4    1  type
-//!      5    3  zero
+//!      5    3  DATA: length T of the table, at most 65,536; otherwise zero
 //!      8    4  CRC32C of the body
 //!     12    4  CRC32C of: the frame's number in its direction (8 bytes, the first is 0), then bytes 0..12
 //!
 //! body of a DATA frame                      body of every other frame
-//!      0    4  length T of the table             as `wire` says, at most 65,536 bytes
-//!      4    T  records (`table`), T <= 65,536
-//!    4+T    P  payload, P <= 1,048,576
+//!      0    T  records (`table`)                 as `wire` says, at most 65,536 bytes
+//!      T    P  payload, P <= 1,048,576
 //! ```
 //!
 //! The number is not sent but counted by both ends, so that a frame that was dropped, repeated or put in
@@ -162,6 +161,7 @@ pub fn crc(crc: u32, bytes: &[u8]) -> u32 {
 struct Header {
     len: usize,
     kind: u8,
+    table_len: usize,
     body_crc: u32,
 }
 
@@ -181,15 +181,25 @@ impl Encoder {
         }
     }
 
-    /// The header of the next frame, whose body is `body` and then `payload`: what a driver puts in front of
-    /// them in one gathering write. `body_crc` is [`crc`] over all of them, which any thread may have
-    /// computed; it is not looked at under [`Protection::Channel`].
-    pub fn seal(&mut self, kind: u8, body_len: usize, body_crc: u32) -> [u8; HEADER_LEN] {
+    /// The header of the next frame, whose body is a head of `head_len` bytes (a message, or a table) and
+    /// `payload_len` more: what a driver puts in front of them in one gathering write. `body_crc` is [`crc`]
+    /// over both, which any thread may have computed; it is not looked at under [`Protection::Channel`].
+    pub fn seal(
+        &mut self,
+        kind: u8,
+        head_len: usize,
+        payload_len: usize,
+        body_crc: u32,
+    ) -> [u8; HEADER_LEN] {
         let mut header = [0; HEADER_LEN];
-        // Bodies are bounded far below 4 GiB by whoever made them.
-        let len = u32::try_from(body_len).unwrap_or(u32::MAX);
+        // Both are bounded far below 4 GiB by whoever made them.
+        let len = u32::try_from(head_len + payload_len).unwrap_or(u32::MAX);
         header[0..4].copy_from_slice(&len.to_le_bytes());
         header[4] = kind;
+        if kind == kind::DATA {
+            let table = (head_len as u32).to_le_bytes();
+            header[5..8].copy_from_slice(&table[..3]);
+        }
         if self.protection == Protection::Checksums {
             header[8..12].copy_from_slice(&body_crc.to_le_bytes());
             let sum = header_crc(self.number, &header);
@@ -243,8 +253,7 @@ enum Stage {
     Preface,
     Header,
     Body(Header),
-    TableLen(Header),
-    Table(Header, [u8; 4]),
+    Table(Header),
     Payload {
         header: Header,
         table: Vec<u8>,
@@ -283,8 +292,7 @@ impl Decoder {
             Stage::Preface => Need::Bytes(PREFACE.len()),
             Stage::Header => Need::Bytes(HEADER_LEN),
             Stage::Body(header) => Need::Bytes(header.len),
-            Stage::TableLen(_) => Need::Bytes(4),
-            Stage::Table(_, len) => Need::Bytes(u32::from_le_bytes(*len) as usize),
+            Stage::Table(header) => Need::Bytes(header.table_len),
             Stage::Payload { crc, len, .. } => Need::Payload {
                 len: *len,
                 crc: *crc,
@@ -339,22 +347,11 @@ impl Decoder {
             }
             Stage::Header => self.header(bytes),
             &Stage::Body(header) => {
-                self.check_body(header, bytes, &[])?;
+                self.check_body(header, bytes)?;
                 self.stage = Stage::Header;
                 wire::decode(header.kind, bytes).map(|message| message.map(Frame::Message))
             }
-            &Stage::TableLen(header) => {
-                let len = wire::Reader::new(bytes, kind::DATA).u32()? as usize;
-                if len > MAX_CONTROL || len + 4 > header.len {
-                    return Err(Violation::TooLong);
-                }
-                if header.len - 4 - len > MAX_PAYLOAD {
-                    return Err(Violation::TooLong);
-                }
-                self.stage = Stage::Table(header, (len as u32).to_le_bytes());
-                Ok(None)
-            }
-            &Stage::Table(header, table_len) => self.table(header, table_len, bytes),
+            &Stage::Table(header) => self.table(header, bytes),
             Stage::Payload { .. } => Err(Violation::Malformed(kind::DATA)),
             Stage::Broken(violation) => Err(*violation),
         }
@@ -364,7 +361,8 @@ impl Decoder {
         let raw: &[u8; HEADER_LEN] = bytes.try_into().map_err(|_| Violation::Malformed(0))?;
         let mut reader = wire::Reader::new(raw, 0);
         let (len, kind) = (reader.u32()? as usize, reader.u8()?);
-        let reserved = reader.take(3)?;
+        let [low, middle, high] = reader.array()?;
+        let table_len = u32::from_le_bytes([low, middle, high, 0]) as usize;
         let (body_crc, sum) = (reader.u32()?, reader.u32()?);
         match self.protection {
             Protection::Checksums if sum != header_crc(self.number, raw) => {
@@ -374,41 +372,39 @@ impl Decoder {
             Protection::Checksums | Protection::Channel => {}
         }
         self.number = self.number.wrapping_add(1);
-        if reserved != [0; 3] {
-            return Err(Violation::Reserved);
-        }
         let header = Header {
             len,
             kind,
+            table_len,
             body_crc,
         };
         if kind == kind::DATA {
-            if !(4..=4 + MAX_CONTROL + MAX_PAYLOAD).contains(&len) {
+            // A table of no records accounts for no payload, so it is never empty.
+            let payload = len.checked_sub(table_len).ok_or(Violation::TooLong)?;
+            if !(1..=MAX_CONTROL).contains(&table_len) || payload > MAX_PAYLOAD {
                 return Err(Violation::TooLong);
             }
-            self.stage = Stage::TableLen(header);
+            self.stage = Stage::Table(header);
             return Ok(None);
+        }
+        if table_len != 0 {
+            return Err(Violation::Reserved);
         }
         if len > MAX_CONTROL {
             return Err(Violation::TooLong);
         }
         if len == 0 {
-            self.check_body(header, &[], &[])?;
+            self.check_body(header, &[])?;
             return wire::decode(kind, &[]).map(|message| message.map(Frame::Message));
         }
         self.stage = Stage::Body(header);
         Ok(None)
     }
 
-    fn table(
-        &mut self,
-        header: Header,
-        table_len: [u8; 4],
-        bytes: &[u8],
-    ) -> Result<Option<Frame>, Violation> {
-        let len = header.len - 4 - bytes.len();
+    fn table(&mut self, header: Header, bytes: &[u8]) -> Result<Option<Frame>, Violation> {
+        let len = header.len - header.table_len;
         if len == 0 {
-            self.check_body(header, &table_len, bytes)?;
+            self.check_body(header, bytes)?;
             let records = table::decode(bytes, len)?;
             self.stage = Stage::Header;
             return Ok(Some(Frame::Data {
@@ -417,7 +413,7 @@ impl Decoder {
             }));
         }
         let crc = match self.protection {
-            Protection::Checksums => crc(crc(0, &table_len), bytes),
+            Protection::Checksums => crc(0, bytes),
             Protection::Channel => 0,
         };
         // The records are looked at when the checksum over all of the body is known to match.
@@ -430,8 +426,8 @@ impl Decoder {
         Ok(None)
     }
 
-    fn check_body(&self, header: Header, first: &[u8], rest: &[u8]) -> Result<(), Violation> {
-        if self.protection == Protection::Checksums && crc(crc(0, first), rest) != header.body_crc {
+    fn check_body(&self, header: Header, body: &[u8]) -> Result<(), Violation> {
+        if self.protection == Protection::Checksums && crc(0, body) != header.body_crc {
             return Err(Violation::BodyChecksum);
         }
         Ok(())

@@ -9,3 +9,6 @@ pub mod sender;
 pub mod session;
 pub mod table;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,8 @@ pub enum ReceiverAction<P> {
         modified: ModifiedAt,
     },
     /// These bytes of the partial or candidate are right: feed them to the SHA-256. Of a candidate they go
-    /// into the partial too, which may be put off until a first [`ReceiverAction::Write`] makes one necessary.
+    /// into the partial too; that may be put off until a first [`ReceiverAction::Write`] or
+    /// [`ReceiverAction::Hole`], or a commit that is not of identical content, makes a partial necessary.
     Keep {
         /// Which entry.
         id: EntryId,
@@ -302,8 +303,8 @@ struct Inbound {
     entry: Arc<Entry>,
     stage: Stage,
     round: u8,
-    /// Whether what is compared is a candidate, not a partial.
-    is_candidate: bool,
+    /// The length of the candidate, if it is that which is compared.
+    candidate: Option<u64>,
     /// Whether there was a partial before this session, worth more than what is refused now.
     had_part: bool,
     /// Bytes of the quota that it holds.
@@ -632,7 +633,7 @@ impl<P: Clone> Receiver<P> {
                 entry: entry.clone(),
                 stage: Stage::Examining,
                 round: 0,
-                is_candidate: false,
+                candidate: None,
                 had_part: false,
                 promised,
                 received: 0,
@@ -747,7 +748,7 @@ impl<P: Clone> Receiver<P> {
                 (len, false)
             }
             Finding::Candidate { len, compare_only } => {
-                inbound.is_candidate = true;
+                inbound.candidate = Some(len);
                 (len, compare_only)
             }
             Finding::Nothing | Finding::Skip(_) | Finding::Refuse(_) => (0, false),
@@ -832,7 +833,9 @@ impl<P: Clone> Receiver<P> {
         }
         if inbound.round < rounds {
             // What was built is a partial now, or still the file under its name if only that was compared.
-            inbound.is_candidate = is_all_kept;
+            if !is_all_kept {
+                inbound.candidate = None;
+            }
             return self.answer(id, size, compare_only);
         }
         self.settle(
@@ -1079,8 +1082,6 @@ impl<P: Clone> Receiver<P> {
         }
         let (compare_only, wrote) = (taking.compare_only, taking.wrote);
         let (reused, is_hashing) = (taking.reused, taking.hashed < taking.hash_ordered);
-        // A candidate that is longer than the source, or of which not all was to be compared, is not the same.
-        let is_all_kept = !wrote && size == taking.compare;
         if let Some(inbound) = self.open.get_mut(&id) {
             inbound.reused = reused;
             inbound.size = Some(size);
@@ -1089,7 +1090,7 @@ impl<P: Clone> Receiver<P> {
                 sha256,
                 changed,
                 compare_only,
-                is_all_kept: is_all_kept && inbound.is_candidate,
+                is_all_kept: !wrote && inbound.candidate == Some(size),
             };
         }
         if is_hashing {

@@ -100,7 +100,8 @@ pub enum SenderAction {
         /// The digest that is wanted of it.
         digest: Option<DigestKind>,
     },
-    /// The entry is not read any further in this round. Outstanding reads may be dropped or reported.
+    /// The entry is not read any further in this round: outstanding reads, and buffers of those that were not
+    /// reported, are to be dropped. A report that is already under way does no harm.
     Close {
         /// Which entry.
         entry: EntryId,

@@ -192,7 +192,7 @@ impl fmt::Display for AbortReason {
 pub struct Outgoing<P> {
     /// The frame's type.
     pub kind: u8,
-    /// The body of a message; or of a DATA frame what stands before its payload.
+    /// The body of a message, or the table of a DATA frame.
     pub head: Vec<u8>,
     /// The driver's buffers, in order.
     pub payload: Vec<P>,
@@ -223,7 +223,7 @@ pub(super) struct Batch<P> {
 impl<P> Batch<P> {
     pub(super) fn new() -> Self {
         Self {
-            head: vec![0; 4],
+            head: Vec::new(),
             last: None,
             payload: Vec::new(),
             payload_len: 0,
@@ -237,7 +237,7 @@ impl<P> Batch<P> {
 
     /// How many bytes its table has.
     pub(super) fn table_len(&self) -> usize {
-        self.head.len() - 4
+        self.head.len()
     }
 
     /// Appends a record. SAME and HOLE that go on from the last record make it longer.
@@ -258,9 +258,7 @@ impl<P> Batch<P> {
         self.payload.extend(payload);
     }
 
-    pub(super) fn finish(mut self) -> Outgoing<P> {
-        let len = self.table_len() as u32;
-        self.head[..4].copy_from_slice(&len.to_le_bytes());
+    pub(super) fn finish(self) -> Outgoing<P> {
         Outgoing {
             kind: kind::DATA,
             head: self.head,
