@@ -6,7 +6,7 @@
 //! Examining --a file is wanted: answer--> Taking --END--> Finishing --same SHA-256--> Committing --> settled
 //!    |                                      ^                |
 //!    |                                      '----another-----'  answer of the next round
-//!    |--a directory or link--> Waiting --all earlier settled--> Committing --> settled
+//!    |--a directory or link--> Waiting --nothing below is open--> Committing --> settled
 //!    '--skip, refuse--> settled      a failure while Taking --> Void --END, DIFFERS, ABANDON--> gone
 //! ```
 //!
@@ -15,8 +15,8 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Range;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -280,7 +280,7 @@ struct Taking {
 #[derive(Debug)]
 enum Stage {
     Examining,
-    /// A directory or link, until everything offered before it is settled.
+    /// A directory, until what is in it is settled: its time and mode are set last.
     Waiting,
     Taking(Taking),
     Finishing {
@@ -334,10 +334,8 @@ pub struct Receiver<P> {
     next_entry: EntryId,
     open: BTreeMap<EntryId, Inbound>,
     open_bytes: usize,
-    /// The paths of open entries, and whether something can be below.
-    names: HashMap<Box<[u8]>, Name>,
-    /// Directories and links that wait for what was offered before them.
-    waiting: usize,
+    /// The paths of open entries. In the order of bytes, all that is below a directory stands together.
+    names: BTreeMap<Box<[u8]>, Name>,
     /// Entries with existing content still to be ordered for hashing, in the order of the answers.
     comparing: VecDeque<EntryId>,
     answers: VecDeque<Answer>,
@@ -383,8 +381,7 @@ impl<P: Clone> Receiver<P> {
             next_entry: 0,
             open: BTreeMap::new(),
             open_bytes: 0,
-            names: HashMap::new(),
-            waiting: 0,
+            names: BTreeMap::new(),
             comparing: VecDeque::new(),
             answers: VecDeque::new(),
             verdicts: VecDeque::new(),
@@ -739,8 +736,7 @@ impl<P: Clone> Receiver<P> {
         }
         if !inbound.entry.is_file() {
             inbound.stage = Stage::Waiting;
-            self.waiting += 1;
-            return;
+            return self.commit_if_ready(id);
         }
         let (len, compare_only) = match finding {
             Finding::Part { len } => {
@@ -1040,7 +1036,8 @@ impl<P: Clone> Receiver<P> {
         if piece == Piece::Same {
             let chunk = u64::from(shape.chunk);
             let told = (taking.told * chunk).min(taking.compare);
-            let is_whole = offset % chunk == 0 && (end % chunk == 0 || end == taking.compare);
+            let is_whole = offset.is_multiple_of(chunk)
+                && (end.is_multiple_of(chunk) || end == taking.compare);
             if end > told || !is_whole {
                 return Err(Violation::NotHad);
             }
@@ -1118,9 +1115,6 @@ impl<P: Clone> Receiver<P> {
         };
         let is_asked = matches!(inbound.stage, Stage::Taking(_));
         let is_touched = !matches!(inbound.stage, Stage::Examining | Stage::Waiting);
-        if matches!(inbound.stage, Stage::Waiting) {
-            self.waiting -= 1;
-        }
         if let Stage::Taking(taking) = &inbound.stage {
             inbound.reused = taking.reused;
         }
@@ -1159,8 +1153,16 @@ impl<P: Clone> Receiver<P> {
         };
         self.open_bytes -= entry_len(&inbound.entry);
         let path = inbound.entry.path.as_bytes();
-        if self.names.get(path).is_some_and(|name| name.id == id) {
-            self.names.remove(path);
+        if self.names.get(path).is_none_or(|name| name.id != id) {
+            return;
+        }
+        self.names.remove(path);
+        let above = inbound.entry.path.ancestors();
+        let waiting: Vec<_> = above
+            .filter_map(|above| self.names.get(above).map(|name| name.id))
+            .collect();
+        for id in waiting {
+            self.commit_if_ready(id);
         }
     }
 
@@ -1170,19 +1172,26 @@ impl<P: Clone> Receiver<P> {
             return;
         }
         self.order_hashing();
-        while self.waiting > 0 {
-            let Some((&id, inbound)) = self.open.iter_mut().next() else {
-                break;
-            };
-            if !matches!(inbound.stage, Stage::Waiting) {
-                break;
-            }
-            self.waiting -= 1;
-            let identical = false;
-            inbound.stage = Stage::Committing { identical };
-            self.actions
-                .push_back(ReceiverAction::Commit { id, identical });
+    }
+
+    /// Commits a directory or link if nothing below it is under way.
+    fn commit_if_ready(&mut self, id: EntryId) {
+        let Some(inbound) = self.open.get_mut(&id) else {
+            return;
+        };
+        if !matches!(inbound.stage, Stage::Waiting) {
+            return;
         }
+        let below = [inbound.entry.path.as_bytes(), b"/"].concat();
+        let from = (Bound::Included(&below[..]), Bound::Unbounded);
+        let next = self.names.range::<[u8], _>(from).next();
+        if next.is_some_and(|(path, _)| path.starts_with(&below)) {
+            return;
+        }
+        let identical = false;
+        inbound.stage = Stage::Committing { identical };
+        self.actions
+            .push_back(ReceiverAction::Commit { id, identical });
     }
 
     fn order_hashing(&mut self) {

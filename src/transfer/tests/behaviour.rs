@@ -336,6 +336,26 @@ fn the_same_name_twice_and_a_file_through_a_link_are_refused() {
 }
 
 #[test]
+fn a_directory_is_finished_after_what_is_in_it_and_waits_for_nothing_else() {
+    for seed in 0..50 {
+        let mut source = SourceDisk::new(vec![
+            Item::file("huge", data(1, 64 * 400)),
+            Item::file("d/a", data(2, 500)),
+            Item::file("d/e/b", data(3, 300)),
+            Item::directory("d/e"),
+            Item::directory("d"),
+            Item::file("d-not", data(4, 100)),
+            Item::directory("empty"),
+        ]);
+        let mut store = Store::new(Policy::Refuse);
+        run(seed, &mut source, &mut store);
+        let at = |path| store.commits.iter().position(|one| one == path);
+        assert!(at("d/a") < at("d") && at("d/e/b") < at("d/e") && at("d/e") < at("d"));
+        assert_eq!(at("huge"), Some(6), "{:?}", store.commits);
+    }
+}
+
+#[test]
 fn the_receivers_limits_are_kept_for_files_and_streams() {
     let settings = ReceiverSettings {
         max_size: 250,

@@ -337,7 +337,8 @@ pub(super) struct Store {
     pub(super) bad_writes: u32,
     /// Writing to this path fails.
     pub(super) fails: Option<&'static str>,
-    pub(super) commits: u32,
+    /// The paths in the order of their commits.
+    pub(super) commits: Vec<String>,
     pub(super) hashed_chunks: u64,
     pub(super) reports: Vec<ReceivedFile>,
     taking: HashMap<EntryId, Taking>,
@@ -355,7 +356,7 @@ impl Store {
             is_weak: false,
             bad_writes: 0,
             fails: None,
-            commits: 0,
+            commits: Vec::new(),
             hashed_chunks: 0,
             reports: Vec::new(),
             taking: HashMap::new(),
@@ -537,7 +538,7 @@ impl Store {
             return;
         };
         let path = taking.entry.path.as_bytes().to_vec();
-        self.commits += 1;
+        self.commits.push(taking.entry.path.to_string());
         if !identical {
             let part = self.parts.remove(&path);
             let node = match &taking.entry.kind {

@@ -22,6 +22,9 @@ pub(super) enum Fault {
     Swap(u64),
 }
 
+/// A frame and its payload.
+pub(super) type Arrival = (Frame, Option<Arc<[u8]>>);
+
 #[derive(Debug)]
 pub(super) struct Link {
     encoder: Encoder,
@@ -115,7 +118,7 @@ impl Link {
     }
 
     /// The next frame that has arrived whole, with its payload.
-    pub(super) fn frame(&mut self) -> Result<Option<(Frame, Option<Arc<[u8]>>)>, Violation> {
+    pub(super) fn frame(&mut self) -> Result<Option<Arrival>, Violation> {
         loop {
             let (len, payload) = match self.decoder.need() {
                 Need::Bytes(len) => (len, None),
