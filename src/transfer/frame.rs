@@ -30,6 +30,7 @@
 
 use std::fmt;
 
+use crate::transfer::fields::Reader;
 use crate::transfer::table::{self, Record};
 use crate::transfer::wire::{self, Message};
 
@@ -359,7 +360,7 @@ impl Decoder {
 
     fn header(&mut self, bytes: &[u8]) -> Result<Option<Frame>, Violation> {
         let raw: &[u8; HEADER_LEN] = bytes.try_into().map_err(|_| Violation::Malformed(0))?;
-        let mut reader = wire::Reader::new(raw, 0);
+        let mut reader = Reader::new(raw, 0);
         let (len, kind) = (reader.u32()? as usize, reader.u8()?);
         let [low, middle, high] = reader.array()?;
         let table_len = u32::from_le_bytes([low, middle, high, 0]) as usize;

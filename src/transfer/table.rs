@@ -21,8 +21,9 @@
 
 use crate::transfer::digest::FileDigest;
 use crate::transfer::entry::{MAX_SIZE, ModifiedAt};
+use crate::transfer::fields::Reader;
 use crate::transfer::frame::{Violation, kind};
-use crate::transfer::wire::{EntryId, Reader};
+use crate::transfer::wire::EntryId;
 
 /// The longest record: END.
 pub const MAX_RECORD: usize = 5 + 8 + 32 + 1;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::transfer::frame::{Decoder, Encoder, Frame, Need, PREFACE, Protection, Violation, crc};
-use crate::transfer::session::Outgoing;
+use crate::transfer::outgoing::Outgoing;
 
 /// Something between the ends that does what TCP never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

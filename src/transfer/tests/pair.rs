@@ -221,7 +221,7 @@ impl<'a> Pair<'a> {
                 Some(frame) => {
                     let message = frame.payload.is_empty();
                     assert!(message);
-                    self.back.send(crate::transfer::session::Outgoing {
+                    self.back.send(crate::transfer::outgoing::Outgoing {
                         kind: frame.kind,
                         head: frame.head,
                         payload: Vec::new(),
