@@ -305,6 +305,34 @@ proptest! {
 }
 
 #[test]
+fn a_frame_that_is_repeated_left_out_or_out_of_place_does_not_match() {
+    // Of equal content, so that only the number tells them apart.
+    let alive = Message::Alive {
+        work: 1,
+        phase: Phase::Moving,
+    };
+    let body = alive.encode();
+    let mut encoder = Encoder::new(Protection::Checksums);
+    let frames: Vec<_> = (0..4)
+        .map(|_| {
+            let header = encoder.seal(alive.kind(), body.len(), 0, crc(0, &body));
+            [&header[..], &body].concat()
+        })
+        .collect();
+    let arrives = |order: &[usize]| {
+        let frames: Vec<_> = order.iter().map(|&at| &frames[at][..]).collect();
+        let bytes = [&PREFACE[..], &frames.concat()].concat();
+        decode(Protection::Checksums, &bytes)
+            .0
+            .map(|frames| frames.len())
+    };
+    assert_eq!(arrives(&[0, 1, 2, 3]), Ok(4));
+    for order in [&[0, 1, 1, 2][..], &[0, 2, 3], &[0, 2, 1, 3], &[1]] {
+        assert_eq!(arrives(order), Err(Violation::HeaderChecksum), "{order:?}");
+    }
+}
+
+#[test]
 fn a_type_that_may_be_skipped_is_skipped_and_another_is_a_violation() {
     let mut encoder = Encoder::new(Protection::Checksums);
     let mut bytes = PREFACE.to_vec();

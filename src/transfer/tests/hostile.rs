@@ -37,6 +37,10 @@ fn hello(role: Role) -> Message {
     })
 }
 
+pub(super) fn hello_of_receiver() -> Message {
+    hello(Role::Receiver)
+}
+
 fn file(name: &str, size: Option<u64>) -> Arc<Entry> {
     Arc::new(Entry {
         path: PeerPath::from_slashed(name.as_bytes()).expect(name),
@@ -265,6 +269,29 @@ fn done_before_everything_is_settled_is_a_violation() {
         },
     );
     assert_eq!(violation(&receiver), Violation::Totals);
+}
+
+#[test]
+fn totals_that_do_not_agree_are_a_violation_at_both_ends() {
+    let exists = Finding::Refuse(Refusal::Exists);
+    let done = |entries, good| Message::Done { entries, good };
+    for (entries, good) in [(1, 1), (0, 0), (2, 0)] {
+        let mut receiver = receiver(exists, 0);
+        receiver.message(NOW, done(entries, good));
+        assert_eq!(violation(&receiver), Violation::Totals);
+        let mut sender = sender(None);
+        let refused = Message::Verdicts(vec![(0, Verdict::Refused(Refusal::Exists))]);
+        sender.frame(NOW, Frame::Message(refused));
+        while sender.transmit(NOW).is_some() {}
+        sender.frame(NOW, Frame::Message(done(entries, good)));
+        let totals = Ending::Violated(Violation::Totals);
+        assert_eq!(sender.ending(), Some(totals));
+    }
+    let mut receiver = receiver(exists, 0);
+    receiver.message(NOW, done(1, 0));
+    receiver.outcome(ReceiverOutcome::Settled);
+    assert!(receiver.transmit(NOW).is_some());
+    assert_eq!(receiver.ending(), Some(Ending::Complete));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The machines against each other, over a simulated link, in virtual time, with file systems in memory.
 
+mod batches;
 mod behaviour;
 mod codec;
 mod disk;
