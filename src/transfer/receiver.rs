@@ -600,14 +600,14 @@ impl<P: Clone> Receiver<P> {
         self.session.progress.settled += 1;
         self.verdicts.push_back((id, verdict));
         let is_good = matches!(verdict, Verdict::Stored | Verdict::Identical);
-        if !is_good {
+        if verdict != Verdict::Stored {
             self.promised -= inbound.promised;
             inbound.promised = 0;
-            if is_touched {
-                let remove = matches!(verdict, Verdict::Refused(_)) && !inbound.had_part;
-                self.actions
-                    .push_back(ReceiverAction::Discard { id, remove });
-            }
+        }
+        if !is_good && is_touched {
+            let remove = matches!(verdict, Verdict::Refused(_)) && !inbound.had_part;
+            self.actions
+                .push_back(ReceiverAction::Discard { id, remove });
         }
         self.actions.push_back(ReceiverAction::Report(ReceivedFile {
             entry: inbound.entry.clone(),

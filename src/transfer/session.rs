@@ -449,3 +449,60 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ending_is_the_exit_status_that_the_manual_promises() {
+        let table = [
+            (Ending::Complete, None),
+            (
+                Ending::Aborted(AbortReason::Interrupted),
+                Some(Kind::Signal(2)),
+            ),
+            (
+                Ending::Aborted(AbortReason::Terminated),
+                Some(Kind::Signal(15)),
+            ),
+            // The other end's signal is not ours.
+            (
+                Ending::PeerAborted(AbortReason::Interrupted),
+                Some(Kind::Other),
+            ),
+            (
+                Ending::PeerAborted(AbortReason::Violation),
+                Some(Kind::Integrity),
+            ),
+            (Ending::PeerAborted(AbortReason::Busy), Some(Kind::Refused)),
+            (Ending::Aborted(AbortReason::Stalled), Some(Kind::TimedOut)),
+            (Ending::Aborted(AbortReason::NoSpace), Some(Kind::Other)),
+            (
+                Ending::Violated(Violation::BodyChecksum),
+                Some(Kind::Integrity),
+            ),
+            (Ending::HandshakeTimeout, Some(Kind::TimedOut)),
+            (Ending::Cut, Some(Kind::Other)),
+        ];
+        for (ending, kind) in table {
+            assert_eq!(ending.failure(), kind, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_way_or_time_did_is_worth_a_retry() {
+        for ending in [Ending::Cut, Ending::Violated(Violation::HeaderChecksum)] {
+            assert!(ending.is_worth_a_retry(), "{ending:?}");
+        }
+        for ending in [
+            Ending::Complete,
+            Ending::SameRole,
+            Ending::Violated(Violation::Order),
+            Ending::Aborted(AbortReason::Interrupted),
+            Ending::PeerAborted(AbortReason::NoSpace),
+        ] {
+            assert!(!ending.is_worth_a_retry(), "{ending:?}");
+        }
+    }
+}

@@ -81,7 +81,8 @@ pub enum ReceiverAction<P> {
         /// What was offered.
         entry: Arc<Entry>,
     },
-    /// Read a chunk of the partial or candidate and report [`ReceiverOutcome::Digest`]. In order.
+    /// Read a chunk of the partial, or of the candidate if there is no partial, and report
+    /// [`ReceiverOutcome::Digest`]. In order.
     HashExisting {
         /// Which entry.
         id: EntryId,

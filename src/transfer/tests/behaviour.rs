@@ -528,7 +528,27 @@ fn nothing_but_the_hello_is_said_before_the_channel_is_confirmed() {
 }
 
 #[test]
+fn version_1_carries_whole_chunks_in_a_frame_each() {
+    let whole = data(1, 2 * 1024 * 1024 + 1);
+    let mut source = SourceDisk::new(vec![Item::file("f", whole.clone())]);
+    let mut store = Store::new(Policy::Refuse);
+    store
+        .parts
+        .insert(b"f".to_vec(), whole[..1024 * 1024].to_vec());
+    let plan = Plan {
+        shape: Shape::V1,
+        sender: crate::transfer::sender::SenderSettings::default(),
+        receiver: ReceiverSettings::default(),
+        ..Plan::new(3)
+    };
+    let mut pair = Pair::new(plan, &mut source, &mut store);
+    assert_eq!(pair.run(), COMPLETE);
+    assert_eq!(pair.there.payload, 1024 * 1024 + 1);
+    assert_eq!(store.file("f"), Some(&whole[..]));
+}
+
+#[test]
 fn a_file_beyond_4_gib_of_holes_costs_a_frame_and_not_a_byte() {
-    // A chunk of the small shape and offsets that only 64 bits hold, by talking to the receiver directly.
+    // By talking to the receiver directly.
     super::hostile::far_offsets(SMALL);
 }
