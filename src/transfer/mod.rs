@@ -57,6 +57,7 @@
 //!    [`sender::SourceEnd`]; so does an earlier one if the source turns out shorter.
 //! 10. A source that cannot be read a second time (stdin) answers an `Open` of a later round with `Failed`.
 //! 11. A session that ended early leaves [`sender::Sender::into_unsettled`]; the next one begins with it.
+//!     A stream that was half read cannot be among what is tried again within one run.
 //!
 //! The receiving end:
 //!

@@ -62,7 +62,7 @@ pub struct Pace {
     pub handshake: Duration,
     /// After so long without a frame of ours, [`Message::Alive`] is said.
     pub keepalive: Duration,
-    /// Whether nothing but the hello may be said until [`Session::confirm`]: for a channel that confirms
+    /// Whether nothing but the hello may be said until the driver calls `confirmed`: for a channel that confirms
     /// both hellos before a file's name leaks.
     pub await_confirmation: bool,
 }

@@ -97,7 +97,7 @@ pub struct SentFile {
     pub source: Source,
     /// What the receiver made of it.
     pub verdict: Verdict,
-    /// If the sender gave it up: why. The verdict is then [`Failure::Abandoned`].
+    /// If the sender gave it up: why. The verdict is then [`crate::transfer::wire::Failure::Abandoned`].
     pub abandoned: Option<Abandoned>,
     /// The SHA-256 of what was read last, to its end.
     pub sha256: Option<FileDigest>,
