@@ -24,6 +24,7 @@ pub mod chat;
 pub mod cli;
 pub mod core;
 pub mod error;
+pub mod transfer;
 pub mod ui;
 
 use cli::Command;
