@@ -30,3 +30,7 @@ pub enum Links {
     /// What they point at is sent.
     Follow,
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

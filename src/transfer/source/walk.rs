@@ -4,7 +4,7 @@
 //! of a million files takes about 30 MB, a tree of a million in many directories next to nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::Metadata;
 use std::io;
@@ -111,8 +111,8 @@ impl std::error::Error for Problem {}
 pub struct Walk {
     options: WalkOptions,
     arguments: std::vec::IntoIter<PathBuf>,
-    /// The names that arguments have taken, with what they are.
-    taken: HashMap<OsString, (PathBuf, (u64, u64))>,
+    /// With several arguments: the outermost names that they have taken, and which file that was.
+    taken: Option<HashMap<Vec<u8>, (u64, u64)>>,
     stack: Vec<Level>,
     /// What is to be said before the walk goes on.
     ready: VecDeque<Result<Found, Problem>>,
@@ -136,8 +136,8 @@ impl Walk {
         let arguments: Vec<PathBuf> = paths.into_iter().collect();
         Self {
             options,
+            taken: (arguments.len() > 1).then(HashMap::new),
             arguments: arguments.into_iter(),
-            taken: HashMap::new(),
             stack: Vec::new(),
             ready: VecDeque::new(),
         }
@@ -153,34 +153,14 @@ impl Walk {
             Ok(metadata) => metadata,
             Err(error) => return self.say(path, ProblemKind::System(error)),
         };
-        let seen = identity(&metadata);
-        // Contents without a name: recognised by an empty one, which no other argument has.
-        let name = name_of(&path).unwrap_or_default().to_owned();
-        if let Some((earlier, id)) = self.taken.get(&name) {
-            let same = match seen.id {
-                // Windows does not tell: the same way of writing it will do.
-                (0, 0) => *earlier == path,
-                here => here == *id,
-            };
-            // Several times "the contents of": they are put together.
-            if same {
-                return;
-            }
-            if !name.is_empty() {
-                return self.say(path, ProblemKind::SameName);
-            }
-        }
-        self.taken.insert(name.clone(), (path.clone(), seen.id));
-        if name.is_empty() {
+        let Some(name) = name_of(&path) else {
             if !metadata.is_dir() {
-                return self.say(
-                    path,
-                    ProblemKind::System(io::ErrorKind::NotADirectory.into()),
-                );
+                let error = io::ErrorKind::NotADirectory;
+                return self.say(path, ProblemKind::System(error.into()));
             }
             return self.enter(path, Vec::new(), &metadata, None);
-        }
-        let Some(name) = name_bytes(&name) else {
+        };
+        let Some(name) = name_bytes(name) else {
             return self.say(path, ProblemKind::BadName);
         };
         self.visit(path, vec![name], Some(metadata));
@@ -216,6 +196,19 @@ impl Walk {
         if !self.options.partials && !is_argument && is_reserved(name) {
             return self.say(source, ProblemKind::Partial);
         }
+        if components.len() == 1
+            && let Some(taken) = &mut self.taken
+        {
+            let id = same_as(&source, &metadata);
+            match taken.insert(name.to_vec(), id) {
+                None => {}
+                Some(earlier) if earlier == id => return,
+                Some(earlier) => {
+                    taken.insert(name.to_vec(), earlier);
+                    return self.say(source, ProblemKind::SameName);
+                }
+            }
+        }
         let kind = if is_directory {
             Kind::Directory
         } else if metadata.is_file() {
@@ -226,7 +219,9 @@ impl Walk {
             }
             match std::fs::read_link(&source) {
                 Ok(target) => match name_bytes(target.as_os_str()) {
-                    Some(target) => Kind::Symlink { target },
+                    Some(target) => Kind::Symlink {
+                        target: with_slashes(target),
+                    },
                     None => return self.say(source, ProblemKind::BadName),
                 },
                 Err(error) => return self.say(source, ProblemKind::System(error)),
@@ -234,6 +229,16 @@ impl Walk {
         } else {
             return self.say(source, ProblemKind::Special);
         };
+        // Without links followed there are no circles. On Windows, where nothing tells one directory from another,
+        // they end at the longest path.
+        let id = identity(&metadata).id;
+        if is_directory
+            && self.options.links == Links::Follow
+            && id != (0, 0)
+            && self.stack.iter().any(|level| level.id == id)
+        {
+            return self.say(source, ProblemKind::Loop);
+        }
         let Ok(path) = PeerPath::from_components(components.iter().cloned()) else {
             return self.say(source, ProblemKind::BadName);
         };
@@ -256,9 +261,6 @@ impl Walk {
             self.release();
             self.ready.push_back(Ok(found));
             return;
-        }
-        if is_link && seen.id != (0, 0) && self.stack.iter().any(|level| level.id == seen.id) {
-            return self.say(source, ProblemKind::Loop);
         }
         let pending = if is_sent {
             self.release();
@@ -390,6 +392,21 @@ fn name_at(bytes: &[u8], start: u32) -> &[u8] {
     }
 }
 
+/// By what it is known that two paths lead to one file.
+#[cfg(unix)]
+fn same_as(_source: &Path, metadata: &Metadata) -> (u64, u64) {
+    identity(metadata).id
+}
+
+/// std tells no file number: the canonical path stands for the file.
+#[cfg(not(unix))]
+fn same_as(source: &Path, _metadata: &Metadata) -> (u64, u64) {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    source.canonicalize().ok().hash(&mut hasher);
+    (0, hasher.finish())
+}
+
 /// A name as the protocol has it. `None`: not valid Unicode, on Windows.
 #[cfg(unix)]
 fn name_bytes(name: &OsStr) -> Option<Vec<u8>> {
@@ -399,6 +416,16 @@ fn name_bytes(name: &OsStr) -> Option<Vec<u8>> {
 #[cfg(not(unix))]
 fn name_bytes(name: &OsStr) -> Option<Vec<u8>> {
     Some(name.to_str()?.as_bytes().to_vec())
+}
+
+/// The target of a link as other systems read it.
+fn with_slashes(mut target: Vec<u8>) -> Vec<u8> {
+    if cfg!(windows) {
+        for byte in target.iter_mut().filter(|byte| **byte == b'\\') {
+            *byte = b'/';
+        }
+    }
+    target
 }
 
 #[cfg(unix)]

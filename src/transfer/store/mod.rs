@@ -235,3 +235,7 @@ impl Inner {
         Ok(here)
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -64,6 +64,7 @@ impl Session {
             .unwrap_or(u64::MAX)
             .min(entry.size.unwrap_or_default());
         if let Some(size) = entry.size {
+            end_of(0, size).map_err(|error| Failure::new("store", path, error))?;
             too_large(policy, size).map_err(|reason| Failure::refused("store", path, reason))?;
         }
         let dir = store.ensure(&place, path)?;
@@ -290,10 +291,29 @@ impl Part {
     fn admit(&mut self, end: u64, content: u64) -> Result<(), Failure> {
         too_large(&self.store.policy, end)
             .map_err(|reason| Failure::refused("write", &self.path, reason))?;
-        self.content = self.content.saturating_add(content);
-        // Content that is written twice, after a digest did not match, occupies the disk once.
-        let occupied = self.content.min(self.len.max(end));
-        self.charge(occupied.saturating_sub(self.charged))
+        if content == 0 {
+            return Ok(());
+        }
+        // An upper bound without asking the system: content that is written twice counts twice, but no file occupies
+        // more than it is long.
+        let written = self.content.saturating_add(content);
+        let bound = written.min(self.len.max(end));
+        match self.charge(bound.saturating_sub(self.charged)) {
+            Ok(()) => self.content = written,
+            Err(failure) => {
+                // Close to the quota it is worth asking.
+                let occupied = Dir::identify(&self.file)
+                    .map_err(|error| self.failed("read", error))?
+                    .allocated
+                    .saturating_add(content);
+                if occupied >= bound {
+                    return Err(failure);
+                }
+                self.charge(occupied.saturating_sub(self.charged))?;
+                self.content = occupied;
+            }
+        }
+        Ok(())
     }
 
     fn charge(&mut self, bytes: u64) -> Result<(), Failure> {

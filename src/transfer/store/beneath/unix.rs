@@ -79,7 +79,7 @@ impl Dir {
     }
 
     /// Component by component; never more than two handles at a time.
-    pub(super) fn walk(&self, components: &[&[u8]]) -> Result<Self, Stray> {
+    pub(in crate::transfer::store) fn walk(&self, components: &[&[u8]]) -> Result<Self, Stray> {
         let mut here = None;
         for (index, name) in components.iter().enumerate() {
             let from: &Self = here.as_ref().unwrap_or(self);
@@ -167,7 +167,11 @@ impl Dir {
 
     /// The same with a second name for a moment. A file system without hard links (FAT) leaves a look and then
     /// a rename, with an instant in between that nothing can close.
-    pub(super) fn rename_new_by_link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+    pub(in crate::transfer::store) fn rename_new_by_link(
+        &self,
+        from: &[u8],
+        to: &[u8],
+    ) -> io::Result<()> {
         match fs::linkat(&self.0, from, &self.0, to, AtFlags::empty()) {
             Ok(()) => Ok(fs::unlinkat(&self.0, from, AtFlags::empty())?),
             Err(error)
