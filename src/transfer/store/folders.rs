@@ -226,14 +226,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_directories_come_back_last_first_from_bounded_memory() {
+    fn many_directories_come_back_last_first_from_bounded_memory() {
         let record = |n: u32| Record {
             mode: n,
             modified: (-i64::from(n), n),
             components: vec![b"some directory".to_vec(), n.to_string().into_bytes()],
         };
         let mut folders = Folders::default();
-        const COUNT: u32 = 1_000_000;
+        const COUNT: u32 = 100_000;
         for n in 0..COUNT {
             folders.push(&record(n)).unwrap();
             assert!(folders.top.len() <= IN_MEMORY);

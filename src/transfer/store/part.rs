@@ -96,7 +96,12 @@ impl Session {
             candidate,
             found: seen.len,
             len: seen.len,
-            reserved: 0,
+            // What an earlier run reserved beyond the end is not told by the length: up to anywhere, then.
+            reserved: if seen.allocated > seen.len {
+                u64::MAX
+            } else {
+                0
+            },
             content: 0,
             charged: 0,
             hint,
@@ -341,7 +346,7 @@ impl Part {
         }
         if space.on_disk && !is_sparse && missing <= space.available {
             reserve(&self.file, need).map_err(|error| self.failed("reserve space for", error))?;
-            self.reserved = need;
+            self.reserved = self.reserved.max(need);
         }
         Ok(())
     }

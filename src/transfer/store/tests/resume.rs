@@ -1,6 +1,7 @@
 //! Partial files: resumed after a crash, shared with an existing file, locked, and never believed.
 
 use super::*;
+use proptest::prelude::*;
 
 const MIB: usize = 1 << 20;
 
@@ -245,4 +246,118 @@ fn a_stream_of_unknown_length_is_resumed_too() {
     part.write_at(10, b", and the rest").unwrap();
     part.commit(&file("stdin", 24)).unwrap();
     assert_eq!(bench.read("stdin"), b"half of it, and the rest");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_an_interrupted_run_reserved_is_given_back_by_the_next() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let mut part = session.begin(&file("f", 64 * MIB as u64), None).unwrap();
+    part.write_at(0, &chunk(1)).unwrap();
+    drop(part);
+    // The source became shorter meanwhile.
+    let entry = file("f", 2 * MIB as u64);
+    let mut part = session.begin(&entry, None).unwrap();
+    part.keep(0, MIB as u64).unwrap();
+    part.hole(MIB as u64, MIB as u64).unwrap();
+    part.commit(&entry).unwrap();
+    let metadata = std::fs::metadata(bench.at("f")).unwrap();
+    assert_eq!(metadata.len(), 2 * MIB as u64);
+    assert!(
+        metadata.blocks() * 512 <= MIB as u64 + 65536,
+        "{}",
+        metadata.blocks()
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(usize, usize, u8),
+    Hole(usize, usize),
+    SetLen(usize),
+    Keep(usize),
+    Interrupt,
+}
+
+/// A page and a half: steps begin and end within pages and beyond the end.
+const SPAN: usize = 6 << 10;
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..SPAN, 1..SPAN, 1..255u8).prop_map(|(at, len, byte)| Step::Write(at, len, byte)),
+        (0..SPAN, 1..SPAN).prop_map(|(at, len)| Step::Hole(at, len)),
+        (0..SPAN).prop_map(Step::SetLen),
+        (0..4usize).prop_map(Step::Keep),
+        Just(Step::Interrupt),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is written, cut, left out, kept and interrupted: the part holds what a vector would, and the old
+    /// file is as it was.
+    #[test]
+    fn a_part_holds_what_was_put_into_it(
+        old in proptest::collection::vec(any::<u8>(), 0..SPAN),
+        steps in proptest::collection::vec(step(), 0..12),
+    ) {
+        const CHUNK: usize = 2 << 10;
+        let bench = Bench::existing(Existing::Overwrite);
+        bench.write("f", &old);
+        let session = bench.session();
+        let entry = Entry { size: None, ..file("f", 0) };
+        let mut model: Vec<u8> = Vec::new();
+        let mut part = session.begin(&entry, None).unwrap();
+        if part.len() > 0 {
+            // A file system that shares blocks.
+            model.clone_from(&old);
+        }
+        let put = |model: &mut Vec<u8>, at: usize, bytes: &[u8]| {
+            model.resize(model.len().max(at + bytes.len()), 0);
+            model[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        for step in steps {
+            match step {
+                Step::Write(at, len, byte) => {
+                    part.write_at(at as u64, &vec![byte; len]).unwrap();
+                    put(&mut model, at, &vec![byte; len]);
+                }
+                Step::Hole(at, len) => {
+                    part.hole(at as u64, len as u64).unwrap();
+                    put(&mut model, at, &vec![0; len]);
+                }
+                Step::SetLen(len) => {
+                    part.set_len(len as u64).unwrap();
+                    model.resize(len, 0);
+                }
+                Step::Keep(number) => {
+                    // What is read as being here is what is there when it is kept.
+                    let mut buf = vec![0; CHUNK];
+                    let at = number * CHUNK;
+                    let has = part.read_have(at as u64, &mut buf).unwrap();
+                    if has > 0 {
+                        part.keep(at as u64, has as u64).unwrap();
+                        put(&mut model, at, &buf[..has]);
+                    }
+                }
+                Step::Interrupt => {
+                    drop(part);
+                    part = session.begin(&entry, None).unwrap();
+                    if model.is_empty() && part.len() > 0 {
+                        model.clone_from(&old);
+                    }
+                }
+            }
+            prop_assert_eq!(part.len(), model.len() as u64);
+            prop_assert!(bench.read("f") == old);
+        }
+        let mut all = vec![0; 4 * SPAN];
+        let len = part.read_at(0, &mut all).unwrap();
+        prop_assert!(all[..len] == model);
+        part.commit(&entry).unwrap();
+        prop_assert!(bench.read("f") == model);
+        prop_assert_eq!(bench.names(), ["f"]);
+    }
 }

@@ -192,12 +192,12 @@ fn race(bench: &Bench, attempt: impl Fn(&Session) -> Result<(), Failure>) -> (u3
         let session = bench.session();
         let (mut stored, mut refused) = (0, 0);
         // Bounded, should the other thread never run at the right moment.
-        for _ in 0..200_000 {
+        for _ in 0..10_000 {
             match attempt(&session) {
                 Ok(()) => stored += 1,
                 Err(_) => refused += 1,
             }
-            if stored > 300 && refused > 300 {
+            if stored > 200 && refused > 200 {
                 break;
             }
         }
