@@ -169,13 +169,11 @@ fn many_senders_of_one_name_leave_one_whole_file() {
         for number in 0..8u8 {
             let session = store_.session();
             scope.spawn(move || {
-                for _ in 0..50 {
+                for _ in 0..500 {
                     match store(&session, &file("f", 5000), &[number; 5000]) {
                         Ok(_) => {}
-                        Err(failure) => assert!(
-                            matches!(failure.class(), Class::Busy | Class::Vanished),
-                            "{failure}"
-                        ),
+                        // Vanished would mean that one had the lock on what another gave its final name.
+                        Err(failure) => assert_eq!(failure.class(), Class::Busy, "{failure}"),
                     }
                 }
             });
