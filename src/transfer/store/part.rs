@@ -416,6 +416,9 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         self.store.ledger.refund(self.charged);
+        // Closing is not enough: a process that is being started (`--on-receive`) has a copy of every handle until
+        // it executes its program, and would hold the lock for that long.
+        let _ = self.file.unlock();
     }
 }
 

@@ -206,14 +206,10 @@ fn beyond_the_file_size_limit() {
     assert!(matches!(session.consider(&entry), Verdict::HavePart { len, .. } if len >= 512 << 10));
 }
 
-/// Says loudly that a test was left out: to the terminal itself, which the test runner does not capture.
-#[cfg(target_os = "linux")]
-fn left_out(why: &str) {
+/// Says loudly that a test was left out: to standard error itself, which the test runner does not capture.
+fn left_out(what: &str, why: &str) {
     use std::io::Write;
-    let _ = writeln!(
-        std::io::stderr(),
-        "LEFT OUT: the test of a full disk: {why}"
-    );
+    let _ = writeln!(std::io::stderr(), "LEFT OUT: the test of {what}: {why}");
 }
 
 #[cfg(target_os = "linux")]
@@ -224,12 +220,12 @@ fn a_full_disk_is_said_and_what_is_there_is_resumed() {
         .args(["-m", "--map-root-user", "true"])
         .output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        return left_out("no mount namespace may be made here");
+        return left_out("a full disk", "no mount namespace may be made here");
     }
     let dir = tempfile::tempdir().unwrap();
     let output = std::process::Command::new("unshare")
         .args(["-m", "--map-root-user", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=2m none \"$SOCKKIT_TEST_DIR\" && exec \"$0\" \"$@\"")
+        .arg("mount -t tmpfs -o size=2m none \"$SOCKKIT_TEST_DIR\" || exit 77; exec \"$0\" \"$@\"")
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--test-threads=1"])
         .arg("transfer::store::tests::limits::on_a_full_disk")
@@ -238,8 +234,8 @@ fn a_full_disk_is_said_and_what_is_there_is_resumed() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    if errors.contains("mount:") {
-        return left_out(&errors);
+    if output.status.code() == Some(77) {
+        return left_out("a full disk", &errors);
     }
     assert!(
         output.status.success() && text.contains("1 passed"),
@@ -283,13 +279,48 @@ fn on_a_full_disk() {
     let mut part = session.begin(&entry, None).unwrap();
     part.keep(0, len).unwrap();
     part.commit(&file("f", len)).unwrap();
+
+    let mount = |args: &[&str]| {
+        let mut command = std::process::Command::new("mount");
+        command.args(args).current_dir(bench.target());
+        command.status().is_ok_and(|status| status.success())
+    };
+    fs::remove_file(bench.at("f")).unwrap();
+    // A mount point under the final name, which no rename replaces.
+    bench.write("other", b"other");
+    bench.write("mounted", b"");
+    assert!(mount(&["--bind", "other", "mounted"]));
+    let overwriting = Policy {
+        existing: Existing::Overwrite,
+        ..bench.policy.clone()
+    };
+    let session = Store::open(&bench.target(), overwriting).unwrap().session();
+    let failure = store(&session, &file("mounted", 1), b"x").unwrap_err();
+    assert_eq!(failure.class(), Class::InTheWay, "{failure}");
+    assert_eq!(bench.read("other"), b"other");
+    // And a file system that became read-only.
+    let top = std::env::var("SOCKKIT_TEST_DIR").unwrap();
+    if !mount(&["-o", "remount,ro", &top]) {
+        return left_out(
+            "a file system that became read-only",
+            "it may not be remounted",
+        );
+    }
+    let failure = session.begin(&file("late", 1), None).unwrap_err();
+    assert_eq!(failure.class(), Class::ReadOnly);
+    let text = failure.to_string();
+    assert_eq!(
+        text,
+        "cannot open the partial file of late: read-only file system"
+    );
+    let failure = session.directory(&directory("late")).unwrap_err();
+    assert_eq!(failure.class(), Class::ReadOnly);
 }
 
 #[test]
 fn a_directory_that_may_not_be_written_is_said_so() {
     if rustix::process::geteuid().is_root() {
-        // For root every directory can be written: its part is a name that nobody can make.
-        return;
+        return left_out("a directory without permission", "root may write to all");
     }
     let bench = Bench::new();
     fs::create_dir(bench.at("d")).unwrap();
