@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 
+use crate::transfer::entry::ModifiedAt;
 use crate::transfer::source::extents::{Extent, next_extent};
 use crate::transfer::source::positional::read_full_at;
 use crate::transfer::source::walk::Found;
@@ -14,10 +15,10 @@ pub struct Identity {
     pub id: (u64, u64),
     /// Bytes.
     pub size: u64,
-    /// The time of the content: seconds and nanoseconds since 1970.
-    pub modified: (i64, u32),
+    /// The time of the content.
+    pub modified: ModifiedAt,
     /// The time of the inode (ctime); that of the content on Windows.
-    pub changed: (i64, u32),
+    pub changed: ModifiedAt,
 }
 
 /// How a file differs from what it was when it was opened.
@@ -139,8 +140,14 @@ pub(super) fn identity(metadata: &Metadata) -> Identity {
     Identity {
         id: (metadata.dev(), metadata.ino()),
         size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec() as u32),
-        changed: (metadata.ctime(), metadata.ctime_nsec() as u32),
+        modified: ModifiedAt {
+            secs: metadata.mtime(),
+            nanos: metadata.mtime_nsec() as u32,
+        },
+        changed: ModifiedAt {
+            secs: metadata.ctime(),
+            nanos: metadata.ctime_nsec() as u32,
+        },
     }
 }
 
@@ -156,7 +163,11 @@ pub(super) fn identity(metadata: &Metadata) -> Identity {
         .modified()
         .ok()
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .map_or((0, 0), |time| (time.as_secs() as i64, time.subsec_nanos()));
+        .map(|time| ModifiedAt {
+            secs: time.as_secs() as i64,
+            nanos: time.subsec_nanos(),
+        })
+        .unwrap_or_default();
     Identity {
         id: (0, 0),
         size: metadata.len(),
@@ -176,16 +187,17 @@ mod tests {
 
     #[test]
     fn every_change_has_its_name() {
+        let at = |secs| ModifiedAt { secs, nanos: 0 };
         let before = Identity {
             id: (1, 2),
             size: 10,
-            modified: (5, 0),
-            changed: (6, 0),
+            modified: at(5),
+            changed: at(6),
         };
         let with = |size, modified, changed| Identity {
             size,
-            modified: (modified, 0),
-            changed: (changed, 0),
+            modified: at(modified),
+            changed: at(changed),
             ..before
         };
         assert_eq!(compare(&before, &before), None);

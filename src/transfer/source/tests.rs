@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::extents::Extent;
 use super::*;
-use crate::transfer::entry::Kind;
+use crate::transfer::entry::EntryKind;
 
 /// What a walk says, as text: `dir/`, `file`, `link -> target`, or the problem with its path relative to `root`.
 fn walk(root: &Path, paths: &[&str], options: WalkOptions) -> Vec<String> {
@@ -22,9 +22,9 @@ fn walk(root: &Path, paths: &[&str], options: WalkOptions) -> Vec<String> {
     Walk::new(paths, options)
         .map(|item| match item {
             Ok(found) => match found.entry.kind {
-                Kind::File => found.entry.path.to_string(),
-                Kind::Directory => format!("{}/", found.entry.path),
-                Kind::Symlink { target } => {
+                EntryKind::File { .. } => found.entry.path.to_string(),
+                EntryKind::Directory => format!("{}/", found.entry.path),
+                EntryKind::Symlink { target } => {
                     format!(
                         "{} -> {}",
                         found.entry.path,
@@ -248,8 +248,9 @@ fn an_entry_says_size_time_to_the_nanosecond_and_mode() {
         .next()
         .unwrap()
         .unwrap();
-    assert_eq!(found.entry.size, Some(3));
-    assert_eq!(found.entry.modified, (1_700_000_000, 123_456_789));
+    assert_eq!(found.entry.size(), Some(3));
+    assert_eq!(found.entry.modified.secs, 1_700_000_000);
+    assert_eq!(found.entry.modified.nanos, 123_456_789);
     assert_eq!(found.entry.mode, file.metadata().unwrap().mode() & 0o7777);
     assert!(found.followed, "an argument");
 }

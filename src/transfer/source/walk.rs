@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::core::sanitise::sanitise_str;
 use crate::error::IoReason;
-use crate::transfer::entry::{Entry, Kind};
+use crate::transfer::entry::{Entry, EntryKind};
 use crate::transfer::path::PeerPath;
 use crate::transfer::source::Links;
 use crate::transfer::source::arguments::name_of;
@@ -210,17 +210,19 @@ impl Walk {
             }
         }
         let kind = if is_directory {
-            Kind::Directory
+            EntryKind::Directory
         } else if metadata.is_file() {
-            Kind::File
+            EntryKind::File {
+                size: Some(metadata.len()),
+            }
         } else if metadata.is_symlink() {
             if self.options.links == Links::Skip {
                 return self.say(source, ProblemKind::LinkSkipped);
             }
             match std::fs::read_link(&source) {
                 Ok(target) => match name_bytes(target.as_os_str()) {
-                    Some(target) => Kind::Symlink {
-                        target: with_slashes(target),
+                    Some(target) => EntryKind::Symlink {
+                        target: with_slashes(target).into(),
                     },
                     None => return self.say(source, ProblemKind::BadName),
                 },
@@ -245,7 +247,6 @@ impl Walk {
         let seen = identity(&metadata);
         let entry = Entry {
             path,
-            size: matches!(kind, Kind::File).then_some(seen.size),
             kind,
             modified: seen.modified,
             mode: mode(&metadata),

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::transfer::entry::Entry;
+use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
 use crate::transfer::store::beneath::{Dir, What};
 use crate::transfer::store::failure::{Failure, Reason};
@@ -38,7 +38,7 @@ impl Part {
     pub fn commit(mut self, entry: &Entry) -> Result<Stored, Failure> {
         let policy = &self.store.policy;
         let seen = Dir::identify(&self.file).map_err(|error| self.failed("read", error))?;
-        let size = entry.size.unwrap_or(seen.len);
+        let size = entry.size().unwrap_or(seen.len);
         if seen.len < size {
             let reason = Reason::WrongLength(seen.len, size);
             return Err(Failure::refused("store", &self.path, reason));
@@ -95,7 +95,7 @@ pub(super) fn publish(
     path: &PeerPath,
     what: What,
     policy: &Policy,
-    modified: (i64, u32),
+    modified: ModifiedAt,
 ) -> Result<Stored, Failure> {
     let fail = |error| Failure::new("store", path, error);
     for _ in 0..TRIES {

@@ -1,4 +1,7 @@
-//! Directories: made private while they are filled, with their mode and time at the end, deepest first.
+//! Directories: made private while they are filled, with their mode and time at the end, the last one first.
+//!
+//! A directory may be offered before or after what is in it. Before is better: then those further down are finished
+//! first, so that a mode that locks its owner out does not lock us out.
 //!
 //! What is to be done at the end is kept in memory up to [`IN_MEMORY`] and beyond that in an unnamed temporary
 //! file, so that a million directories cost no more memory than ten.
@@ -6,10 +9,10 @@
 use std::fs::File;
 use std::io;
 
-use crate::transfer::entry::Entry;
+use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
 use crate::transfer::source::positional::{read_full_at, write_all_at};
-use crate::transfer::store::beneath::What;
+use crate::transfer::store::beneath::{Dir, Stray, What};
 use crate::transfer::store::commit::{Stored, stored};
 use crate::transfer::store::failure::{Failure, Reason};
 use crate::transfer::store::verdict::in_the_way;
@@ -19,6 +22,10 @@ use crate::transfer::store::{Existing, Place, Session};
 /// directory. A later run knows by it that the directory was made by one that was interrupted, so that it may have
 /// its mode and time at last; those of other existing directories are left alone.
 const UNDER_WAY: u32 = 0o1700;
+
+/// Stands for the mode of a directory that was made only because something is in it: it gets what the umask leaves,
+/// unless it was offered for itself after all, in whatever order.
+const IMPLIED: u32 = u32::MAX;
 
 /// Bytes of records kept in memory.
 const IN_MEMORY: usize = 256 << 10;
@@ -33,8 +40,8 @@ impl Session {
         let place = Place::of(path)?;
         let policy = &self.store.policy;
         let fail = |error| Failure::new("create the directory", path, error);
-        let above = self.store.ensure(&place, path)?;
-        let is_new = match above.make_dir(place.name, true) {
+        let above = self.ensure(&place, path)?;
+        let is_new = match above.make_dir(place.name) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(fail(error)),
@@ -64,6 +71,44 @@ impl Session {
             unchanged: !is_new,
             ..stored(path, false)
         })
+    }
+
+    /// The directory at `place`, made if it is missing.
+    pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Dir, Failure> {
+        let parents = &place.parents;
+        let fail = |stray: Stray| stray.into_failure("create the directory of", path, parents);
+        let root = &self.store.root;
+        let missing = match root.descend(parents) {
+            Ok(dir) => return Ok(dir),
+            Err(Stray::Missing(index)) => index,
+            Err(stray) => return Err(fail(stray)),
+        };
+        let mut here = root.descend(&parents[..missing]).map_err(fail)?;
+        for (index, name) in parents.iter().enumerate().skip(missing) {
+            let is_new = match here.make_dir(name) {
+                Ok(()) => true,
+                // Another session was faster; whether it is a directory is seen below.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+                Err(error) => return Err(fail(Stray::System(error))),
+            };
+            let next = here
+                .descend(&[name])
+                .map_err(|stray| fail(stray.at(index)))?;
+            if is_new {
+                next.set_mode(UNDER_WAY)
+                    .and_then(|()| match self.store.policy.fsync {
+                        true => here.sync(),
+                        false => Ok(()),
+                    })
+                    .and_then(|()| {
+                        let implied = Record::implied(&parents[..=index]);
+                        self.books().folders.push(&implied)
+                    })
+                    .map_err(|error| fail(Stray::System(error)))?;
+            }
+            here = next;
+        }
+        Ok(here)
     }
 
     /// Gives the directories their modes and times, the last one first: to be called when every file is stored.
@@ -100,7 +145,15 @@ impl Session {
             .root
             .descend(&components)
             .map_err(|stray| stray.into_failure(operation, &path, &components))?;
-        dir.dress(record.mode, record.modified)
+        let dressed = match record.mode {
+            IMPLIED => match dir.identify_self() {
+                Ok(seen) if seen.mode == UNDER_WAY => dir.open_up(),
+                Ok(_) => return Ok(()),
+                Err(error) => Err(error),
+            },
+            mode => dir.dress(mode, record.modified),
+        };
+        dressed
             .and_then(|()| match self.store.policy.fsync {
                 true => dir.sync(),
                 false => Ok(()),
@@ -113,16 +166,25 @@ impl Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Record {
     mode: u32,
-    modified: (i64, u32),
+    modified: ModifiedAt,
     components: Vec<Vec<u8>>,
 }
 
 impl Record {
     fn of(entry: &Entry) -> Self {
         Self {
-            mode: entry.mode,
+            // Twelve bits; the rest would be a mark of ours.
+            mode: entry.mode & 0o7777,
             modified: entry.modified,
             components: entry.path.components().map(<[u8]>::to_vec).collect(),
+        }
+    }
+
+    fn implied(components: &[&[u8]]) -> Self {
+        Self {
+            mode: IMPLIED,
+            modified: ModifiedAt::default(),
+            components: components.iter().map(|name| name.to_vec()).collect(),
         }
     }
 
@@ -131,8 +193,8 @@ impl Record {
     fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.mode.to_le_bytes());
-        out.extend_from_slice(&self.modified.0.to_le_bytes());
-        out.extend_from_slice(&self.modified.1.to_le_bytes());
+        out.extend_from_slice(&self.modified.secs.to_le_bytes());
+        out.extend_from_slice(&self.modified.nanos.to_le_bytes());
         for component in &self.components {
             out.extend_from_slice(component);
             out.push(0);
@@ -149,7 +211,10 @@ impl Record {
         let names = rest.strip_suffix(&[0])?;
         Some(Self {
             mode: u32::from_le_bytes(*mode),
-            modified: (i64::from_le_bytes(*seconds), u32::from_le_bytes(*nanos)),
+            modified: ModifiedAt {
+                secs: i64::from_le_bytes(*seconds),
+                nanos: u32::from_le_bytes(*nanos),
+            },
             components: names.split(|&b| b == 0).map(<[u8]>::to_vec).collect(),
         })
     }
@@ -229,7 +294,10 @@ mod tests {
     fn many_directories_come_back_last_first_from_bounded_memory() {
         let record = |n: u32| Record {
             mode: n,
-            modified: (-i64::from(n), n),
+            modified: ModifiedAt {
+                secs: -i64::from(n),
+                nanos: n,
+            },
             components: vec![b"some directory".to_vec(), n.to_string().into_bytes()],
         };
         let mut folders = Folders::default();

@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
-use crate::transfer::entry::Entry;
+use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::store::beneath::{Dir, What};
 
 /// No journal is longer.
@@ -26,13 +26,13 @@ pub struct Hint {
     /// The size that was offered.
     pub size: Option<u64>,
     /// The time that was offered.
-    pub modified: (i64, u32),
+    pub modified: ModifiedAt,
 }
 
 impl Hint {
     fn of(entry: &Entry) -> Self {
         Self {
-            size: entry.size,
+            size: entry.size(),
             modified: entry.modified,
         }
     }
@@ -42,8 +42,8 @@ impl Hint {
             Some(size) => size.to_string(),
             None => "unknown".into(),
         };
-        let (seconds, nanos) = self.modified;
-        format!("sockkit-part 1\nsize {size}\nmodified {seconds}.{nanos:09}\n")
+        let ModifiedAt { secs, nanos } = self.modified;
+        format!("sockkit-part 1\nsize {size}\nmodified {secs}.{nanos:09}\n")
     }
 
     fn decode(text: &str) -> Option<Self> {
@@ -59,7 +59,10 @@ impl Hint {
         }
         Some(Self {
             size,
-            modified: (seconds.parse().ok()?, nanos.parse().ok()?),
+            modified: ModifiedAt {
+                secs: seconds.parse().ok()?,
+                nanos: nanos.parse().ok()?,
+            },
         })
     }
 }
@@ -107,7 +110,7 @@ mod tests {
             nanos in 0u32..1_000_000_000,
             cut in 0usize..80,
         ) {
-            let hint = Hint { size, modified: (seconds, nanos) };
+            let hint = Hint { size, modified: ModifiedAt { secs: seconds, nanos } };
             let text = hint.encode();
             prop_assert!(text.len() as u64 <= MAX_LEN);
             prop_assert_eq!(Hint::decode(&text), Some(hint));

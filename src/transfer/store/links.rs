@@ -1,6 +1,6 @@
 //! Symbolic links from a peer: stored as links, and only if nobody who follows one gets out of the target directory.
 
-use crate::transfer::entry::{Entry, Kind};
+use crate::transfer::entry::{Entry, EntryKind};
 use crate::transfer::store::beneath::{Dir, What};
 use crate::transfer::store::commit::{Stored, publish, renamed, stored};
 use crate::transfer::store::failure::{Failure, Reason};
@@ -55,7 +55,7 @@ impl Session {
 
     /// Stores a symbolic link.
     pub fn link(&self, entry: &Entry) -> Result<Stored, Failure> {
-        let Kind::Symlink { target } = &entry.kind else {
+        let EntryKind::Symlink { target } = &entry.kind else {
             return Err(Failure::refused("store", &entry.path, Reason::BadLink));
         };
         let policy = &self.store.policy;
@@ -65,7 +65,7 @@ impl Session {
         }
         let place = Place::of(path)?;
         self.judge_link(&place, entry, target)?;
-        let dir = self.store.ensure(&place, path)?;
+        let dir = self.ensure(&place, path)?;
         let stored = self.make_link(&dir, place.name, entry, target)?;
         let name = stored.path.components().last().unwrap_or(place.name);
         // Many file systems keep no time of a link, and nothing depends on it.

@@ -11,7 +11,7 @@
 //!       read_have, keep         what is here, compared chunk by chunk and kept
 //!       write_at, hole          what is new
 //!       commit(entry)           mode, time, fsync, rename, fsync of the directory
-//!     finish()                modes and times of the directories, deepest first
+//!     finish()                modes and times of the directories
 //! ```
 //!
 //! A `Part` that is dropped leaves `.NAME.sockkit-part` to be resumed. Nothing appears under its final name before
@@ -201,38 +201,6 @@ impl Inner {
             Err(Stray::Missing(_)) => Ok(None),
             Err(stray) => Err(stray.into_failure("store", path, &place.parents)),
         }
-    }
-
-    /// The directory at `place`, made if it is missing.
-    fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Dir, Failure> {
-        let parents = &place.parents;
-        let fail = |stray: Stray| stray.into_failure("create the directory of", path, parents);
-        let missing = match self.root.descend(parents) {
-            Ok(dir) => return Ok(dir),
-            Err(Stray::Missing(index)) => index,
-            Err(stray) => return Err(fail(stray)),
-        };
-        let mut here = self.root.descend(&parents[..missing]).map_err(fail)?;
-        for (index, name) in parents.iter().enumerate().skip(missing) {
-            match here.make_dir(name, false) {
-                Ok(()) if self.policy.fsync => {
-                    here.sync().map_err(|error| fail(Stray::System(error)))?;
-                }
-                Ok(()) => {}
-                // Another session was faster; whether it is a directory is seen below.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(fail(Stray::System(error))),
-            }
-            here = here.descend(&[name]).map_err(|stray| {
-                fail(match stray {
-                    Stray::Missing(_) => Stray::Missing(index),
-                    Stray::Link(_) => Stray::Link(index),
-                    Stray::NoDirectory(_) => Stray::NoDirectory(index),
-                    Stray::System(error) => Stray::System(error),
-                })
-            })?;
-        }
-        Ok(here)
     }
 }
 

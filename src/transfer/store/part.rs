@@ -62,12 +62,12 @@ impl Session {
         let place = Place::of(path)?;
         let need = allocated
             .unwrap_or(u64::MAX)
-            .min(entry.size.unwrap_or_default());
-        if let Some(size) = entry.size {
+            .min(entry.size().unwrap_or_default());
+        if let Some(size) = entry.size() {
             end_of(0, size).map_err(|error| Failure::new("store", path, error))?;
             too_large(policy, size).map_err(|reason| Failure::refused("store", path, reason))?;
         }
-        let dir = store.ensure(&place, path)?;
+        let dir = self.ensure(&place, path)?;
         let part_name = part_name(place.name);
         let (file, seen) = open_locked(&dir, &part_name, path)?;
         let candidate = match policy.existing {
@@ -76,7 +76,7 @@ impl Session {
             _ => candidate::open(&dir, place.name, path).unwrap_or_default(),
         };
         let is_small = entry
-            .size
+            .size()
             .is_some_and(|size| size < journal::WORTH_A_JOURNAL);
         // A resumed one may have a journal from when it was larger, which must not stay behind.
         let journal = (!is_small || seen.len > 0).then(|| journal_name(place.name));
@@ -107,7 +107,7 @@ impl Session {
             hint,
         };
         part.charge(need)?;
-        let is_sparse = entry.size.is_some_and(|size| need < size);
+        let is_sparse = entry.size().is_some_and(|size| need < size);
         part.make_room(need, need.saturating_sub(seen.allocated), is_sparse)?;
         if part.found == 0 {
             part.clone_candidate()?;

@@ -1,6 +1,6 @@
 //! What is here already of an entry, and whether it may come.
 
-use crate::transfer::entry::{Entry, Kind};
+use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::store::beneath::{Dir, Seen, What};
 use crate::transfer::store::failure::{Failure, Reason};
 use crate::transfer::store::naming::part_name;
@@ -66,15 +66,15 @@ impl Session {
         let policy = &self.store.policy;
         let refuse = |reason| Failure::refused("store", &entry.path, reason);
         let place = Place::of(&entry.path)?;
-        if matches!(entry.kind, Kind::Symlink { .. }) && policy.links != Links::Keep {
+        if matches!(entry.kind, EntryKind::Symlink { .. }) && policy.links != Links::Keep {
             return Ok(Verdict::Skip(Reason::LinksSkipped));
         }
         if policy.fold_case && self.books().names.collides(&entry.path) {
             return Err(refuse(Reason::OnlyCaseDiffers));
         }
         match &entry.kind {
-            Kind::File => {
-                if let Some(size) = entry.size {
+            EntryKind::File { .. } => {
+                if let Some(size) = entry.size() {
                     too_large(policy, size).map_err(refuse)?;
                 }
                 let Some(dir) = self.store.find(&place, &entry.path)? else {
@@ -82,7 +82,7 @@ impl Session {
                 };
                 judge_file(policy, &dir, place.name, entry)
             }
-            Kind::Directory => {
+            EntryKind::Directory => {
                 if let Some(dir) = self.store.find(&place, &entry.path)?
                     && let Some(seen) = look(&dir, place.name, entry)?
                     && seen.what != What::Directory
@@ -91,7 +91,7 @@ impl Session {
                 }
                 Ok(Verdict::Want)
             }
-            Kind::Symlink { target } => {
+            EntryKind::Symlink { target } => {
                 self.judge_link(&place, entry, target)?;
                 Ok(Verdict::Want)
             }
@@ -131,7 +131,7 @@ fn judge_file(policy: &Policy, dir: &Dir, name: &[u8], entry: &Entry) -> Result<
         Ok(()) => Differs::Replace,
         Err(Reason::Newer) => return Ok(Verdict::Skip(Reason::Newer)),
         // Of another length it cannot be the same.
-        Err(reason) if entry.size.is_some_and(|size| size != seen.len) => {
+        Err(reason) if entry.size().is_some_and(|size| size != seen.len) => {
             return Err(Failure::refused("store", &entry.path, reason));
         }
         Err(reason) => Differs::Refuse(reason),
@@ -150,7 +150,7 @@ fn judge_file(policy: &Policy, dir: &Dir, name: &[u8], entry: &Entry) -> Result<
 pub(super) fn replaceable(
     policy: &Policy,
     seen: &Seen,
-    modified: (i64, u32),
+    modified: ModifiedAt,
 ) -> Result<(), Reason> {
     match policy.existing {
         Existing::Overwrite | Existing::Rename => Ok(()),

@@ -21,6 +21,7 @@ pub use windows::Dir;
 
 use std::io;
 
+use crate::transfer::entry::ModifiedAt;
 use crate::transfer::store::failure::{Failure, Reason};
 
 /// What a name is, without following it.
@@ -43,8 +44,8 @@ pub struct Seen {
     pub what: What,
     /// Its length.
     pub len: u64,
-    /// Seconds and nanoseconds since 1970.
-    pub modified: (i64, u32),
+    /// The time of its content.
+    pub modified: ModifiedAt,
     /// The twelve bits of its mode; 0 on Windows.
     pub mode: u32,
     /// Device and inode; zeros on Windows, where std does not tell.
@@ -78,6 +79,16 @@ pub enum Stray {
 }
 
 impl Stray {
+    /// The same for a component further down: it was found in a single step from there.
+    pub(super) fn at(self, index: usize) -> Self {
+        match self {
+            Stray::Missing(_) => Stray::Missing(index),
+            Stray::Link(_) => Stray::Link(index),
+            Stray::NoDirectory(_) => Stray::NoDirectory(index),
+            Stray::System(error) => Stray::System(error),
+        }
+    }
+
     /// The failure of `operation` on `path`, of which `components` were to be descended.
     pub fn into_failure(
         self,

@@ -9,6 +9,7 @@ use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamp
 use rustix::io::Errno;
 
 use super::{Seen, Space, Stray, What};
+use crate::transfer::entry::ModifiedAt;
 
 /// A directory, held open.
 #[derive(Debug)]
@@ -107,10 +108,9 @@ impl Dir {
         Ok(Self(self.0.try_clone()?))
     }
 
-    /// Makes the directory `name`, `private` until it is finished or as the umask says.
-    pub fn make_dir(&self, name: &[u8], private: bool) -> io::Result<()> {
-        let mode = if private { 0o700 } else { PERMISSIONS };
-        Ok(fs::mkdirat(&self.0, name, mode_of(mode))?)
+    /// Makes the directory `name`, private until it is finished.
+    pub fn make_dir(&self, name: &[u8]) -> io::Result<()> {
+        Ok(fs::mkdirat(&self.0, name, mode_of(0o700))?)
     }
 
     /// What `name` is, without following it.
@@ -208,7 +208,7 @@ impl Dir {
     }
 
     /// Sets the time of a link itself. Not every file system keeps one.
-    pub fn set_link_time(&self, name: &[u8], modified: (i64, u32)) -> io::Result<()> {
+    pub fn set_link_time(&self, name: &[u8], modified: ModifiedAt) -> io::Result<()> {
         let times = times(modified);
         Ok(fs::utimensat(
             &self.0,
@@ -219,13 +219,18 @@ impl Dir {
     }
 
     /// Sets mode and time of an open file. Bits that a peer has no say in are taken off, and those of the umask.
-    pub fn dress_file(file: &File, mode: u32, modified: (i64, u32)) -> io::Result<()> {
+    pub fn dress_file(file: &File, mode: u32, modified: ModifiedAt) -> io::Result<()> {
         dress(file, mode & PERMISSIONS & !umask(), modified)
     }
 
     /// Sets mode and time of this directory, in the same way.
-    pub fn dress(&self, mode: u32, modified: (i64, u32)) -> io::Result<()> {
+    pub fn dress(&self, mode: u32, modified: ModifiedAt) -> io::Result<()> {
         dress(&self.0, mode & PERMISSIONS & !umask(), modified)
+    }
+
+    /// Sets the mode that a new directory has without any wish: what the umask leaves.
+    pub fn open_up(&self) -> io::Result<()> {
+        self.set_mode(PERMISSIONS & !umask())
     }
 
     /// Sets exactly this mode, for marks of our own.
@@ -278,21 +283,21 @@ fn mode_of(bits: u32) -> Mode {
     Mode::from_bits_truncate(bits as _)
 }
 
-fn times(modified: (i64, u32)) -> Timestamps {
+fn times(modified: ModifiedAt) -> Timestamps {
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,
             tv_nsec: fs::UTIME_OMIT,
         },
         last_modification: Timespec {
-            tv_sec: modified.0,
+            tv_sec: modified.secs,
             // A peer's number: beyond a second the call would fail, or mean "now".
-            tv_nsec: modified.1.min(999_999_999).into(),
+            tv_nsec: modified.nanos.min(999_999_999).into(),
         },
     }
 }
 
-fn dress(fd: impl AsFd, mode: u32, modified: (i64, u32)) -> io::Result<()> {
+fn dress(fd: impl AsFd, mode: u32, modified: ModifiedAt) -> io::Result<()> {
     fs::fchmod(&fd, mode_of(mode))?;
     match fs::futimens(&fd, &times(modified)) {
         // A time that this file system cannot hold is no reason to refuse the file.
@@ -325,7 +330,10 @@ fn seen(stat: &fs::Stat) -> Seen {
     Seen {
         what,
         len: stat.st_size.max(0) as u64,
-        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+        modified: ModifiedAt {
+            secs: stat.st_mtime as i64,
+            nanos: stat.st_mtime_nsec as u32,
+        },
         mode: stat.st_mode as u32 & 0o7777,
         id: (stat.st_dev as u64, stat.st_ino as u64),
         links: stat.st_nlink as u64,

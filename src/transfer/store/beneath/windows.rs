@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Seen, Space, Stray, What};
+use crate::transfer::entry::ModifiedAt;
 
 // winnt.h, winbase.h
 const FILE_SHARE_READ: u32 = 1;
@@ -79,7 +80,7 @@ impl Dir {
     }
 
     /// Makes the directory `name`. Access is inherited from the directory above.
-    pub fn make_dir(&self, name: &[u8], _private: bool) -> io::Result<()> {
+    pub fn make_dir(&self, name: &[u8]) -> io::Result<()> {
         std::fs::create_dir(self.at(name)?)
     }
 
@@ -158,22 +159,27 @@ impl Dir {
     }
 
     /// Links are not made.
-    pub fn set_link_time(&self, _name: &[u8], _modified: (i64, u32)) -> io::Result<()> {
+    pub fn set_link_time(&self, _name: &[u8], _modified: ModifiedAt) -> io::Result<()> {
         Ok(())
     }
 
     /// Sets the time of an open file; there is no mode.
-    pub fn dress_file(file: &File, _mode: u32, modified: (i64, u32)) -> io::Result<()> {
+    pub fn dress_file(file: &File, _mode: u32, modified: ModifiedAt) -> io::Result<()> {
         file.set_times(FileTimes::new().set_modified(time(modified)))
     }
 
     /// Sets the time of this directory.
-    pub fn dress(&self, _mode: u32, modified: (i64, u32)) -> io::Result<()> {
+    pub fn dress(&self, _mode: u32, modified: ModifiedAt) -> io::Result<()> {
         OpenOptions::new()
             .access_mode(FILE_WRITE_ATTRIBUTES)
             .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
             .open(&self.path)?
             .set_times(FileTimes::new().set_modified(time(modified)))
+    }
+
+    /// There is no mode.
+    pub fn open_up(&self) -> io::Result<()> {
+        Ok(())
     }
 
     /// There is no mode.
@@ -242,7 +248,7 @@ fn seen(metadata: &Metadata) -> Seen {
     Seen {
         what,
         len: metadata.len(),
-        modified: metadata.modified().map_or((0, 0), since_1970),
+        modified: metadata.modified().map(since_1970).unwrap_or_default(),
         mode: 0,
         id: (0, 0),
         links: 1,
@@ -250,8 +256,8 @@ fn seen(metadata: &Metadata) -> Seen {
     }
 }
 
-fn since_1970(time: SystemTime) -> (i64, u32) {
-    match time.duration_since(UNIX_EPOCH) {
+fn since_1970(time: SystemTime) -> ModifiedAt {
+    let (secs, nanos) = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
         Err(before) => {
             let before = before.duration();
@@ -260,13 +266,14 @@ fn since_1970(time: SystemTime) -> (i64, u32) {
                 nanos => (-(before.as_secs() as i64) - 1, 1_000_000_000 - nanos),
             }
         }
-    }
+    };
+    ModifiedAt { secs, nanos }
 }
 
-fn time((seconds, nanos): (i64, u32)) -> SystemTime {
-    let nanos = Duration::from_nanos(u64::from(nanos.min(999_999_999)));
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let base = if seconds < 0 {
+fn time(modified: ModifiedAt) -> SystemTime {
+    let nanos = Duration::from_nanos(u64::from(modified.nanos.min(999_999_999)));
+    let whole = Duration::from_secs(modified.secs.unsigned_abs());
+    let base = if modified.secs < 0 {
         UNIX_EPOCH.checked_sub(whole)
     } else {
         UNIX_EPOCH.checked_add(whole)

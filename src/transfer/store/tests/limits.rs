@@ -13,15 +13,7 @@ fn a_file_over_the_size_limit_is_refused_whether_its_size_was_said_or_not() {
     assert_eq!(class, Class::Limit);
     assert_eq!(text, "cannot store f: larger than the limit of 10 bytes");
     session.begin(&file("f", 11), None).unwrap_err();
-    let mut part = session
-        .begin(
-            &Entry {
-                size: None,
-                ..file("f", 0)
-            },
-            None,
-        )
-        .unwrap();
+    let mut part = session.begin(&stream("f"), None).unwrap();
     part.write_at(0, &[0; 10]).unwrap();
     assert_eq!(super::class(part.write_at(10, b"x")), Class::Limit);
     assert_eq!(super::class(part.hole(10, 1)), Class::Limit);
@@ -39,10 +31,7 @@ fn offsets_that_no_file_has_are_refused() {
         assert_eq!(class(part.keep(offset, len)), Class::Limit, "{offset}");
     }
     assert_eq!(class(part.write_at(u64::MAX, b"x")), Class::Limit);
-    let huge = Entry {
-        size: Some(u64::MAX),
-        ..file("huge", 0)
-    };
+    let huge = file("huge", u64::MAX);
     assert_eq!(class(session.begin(&huge, None)), Class::Limit);
 }
 
@@ -78,11 +67,7 @@ fn the_quota_counts_what_is_stored_over_all_sessions_and_gives_back_what_is_not(
     assert_eq!(class(session.begin(&file("d", 1), None)), Class::Limit);
     drop(part);
     // One that said nothing of its size, or too little, is charged as it comes.
-    for size in [None, Some(1)] {
-        let entry = Entry {
-            size,
-            ..file("e", 0)
-        };
+    for entry in [stream("e"), file("e", 1)] {
         let mut part = session.begin(&entry, None).unwrap();
         part.write_at(0, &vec![1; 4 << 20]).unwrap();
         assert_eq!(class(part.write_at(4 * MIB, b"x")), Class::Limit);
@@ -191,10 +176,7 @@ fn a_file_size_limit_of_the_system_is_said_and_what_is_there_is_resumed() {
 fn beyond_the_file_size_limit() {
     let bench = child_bench();
     let session = bench.session();
-    let entry = Entry {
-        size: None,
-        ..file("f", 0)
-    };
+    let entry = stream("f");
     let mut part = session.begin(&entry, None).unwrap();
     let chunk = vec![1; 128 << 10];
     let failure = (0..100)
@@ -256,10 +238,7 @@ fn on_a_full_disk() {
         "{failure}"
     );
     // What was not is found out.
-    let entry = Entry {
-        size: None,
-        ..file("f", 0)
-    };
+    let entry = stream("f");
     let mut part = session.begin(&entry, None).unwrap();
     let chunk = vec![1; 128 << 10];
     let failure = (0..100)

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::transfer::entry::{Entry, Kind};
+use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 
 /// A target directory and beside it one that must never be touched.
 struct Bench {
@@ -89,6 +89,18 @@ fn list(dir: &Path) -> Vec<String> {
         .collect()
 }
 
+fn at((secs, nanos): (i64, u32)) -> ModifiedAt {
+    ModifiedAt { secs, nanos }
+}
+
+/// A file whose size nobody knows.
+fn stream(text: &str) -> Entry {
+    Entry {
+        kind: EntryKind::File { size: None },
+        ..file(text, 0)
+    }
+}
+
 const TIME: (i64, u32) = (1_700_000_000, 123_456_789);
 
 fn path(text: &str) -> PeerPath {
@@ -98,17 +110,15 @@ fn path(text: &str) -> PeerPath {
 fn file(text: &str, size: u64) -> Entry {
     Entry {
         path: path(text),
-        kind: Kind::File,
-        size: Some(size),
-        modified: TIME,
+        kind: EntryKind::File { size: Some(size) },
+        modified: at(TIME),
         mode: 0o644,
     }
 }
 
 fn directory(text: &str) -> Entry {
     Entry {
-        kind: Kind::Directory,
-        size: None,
+        kind: EntryKind::Directory,
         mode: 0o755,
         ..file(text, 0)
     }
@@ -116,10 +126,9 @@ fn directory(text: &str) -> Entry {
 
 fn link(text: &str, target: &str) -> Entry {
     Entry {
-        kind: Kind::Symlink {
-            target: target.into(),
+        kind: EntryKind::Symlink {
+            target: target.as_bytes().into(),
         },
-        size: None,
         ..file(text, 0)
     }
 }
@@ -195,7 +204,7 @@ fn empty_files_and_times_before_1970_and_beyond_2038_arrive() {
         ("odd", (i64::MIN, u32::MAX)),
     ] {
         let entry = Entry {
-            modified: time,
+            modified: at(time),
             ..file(name, 0)
         };
         store(&session, &entry, b"").unwrap();
@@ -238,6 +247,29 @@ fn directories_are_private_until_they_are_finished() {
         std::os::unix::fs::PermissionsExt::from_mode(0o700),
     )
     .unwrap();
+}
+
+#[test]
+fn a_directory_may_be_offered_after_what_is_in_it_or_not_at_all() {
+    let bench = Bench::new();
+    let session = bench.session();
+    store(&session, &file("offered/implied/f", 1), b"x").unwrap();
+    for name in ["offered", "offered/implied"] {
+        let mode = fs::metadata(bench.at(name)).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o700, "private until it is finished");
+    }
+    let mut late = directory("offered");
+    late.mode = 0o751;
+    assert!(session.directory(&late).unwrap().unchanged);
+    assert!(session.finish().is_empty());
+    fs::create_dir(bench.at("plain")).unwrap();
+    let plain = fs::metadata(bench.at("plain")).unwrap().mode();
+    let implied = fs::metadata(bench.at("offered/implied")).unwrap();
+    assert_eq!(implied.mode(), plain, "as mkdir would have made it");
+    assert_ne!(implied.mtime(), TIME.0);
+    let offered = fs::metadata(bench.at("offered")).unwrap();
+    assert_eq!(offered.mtime(), TIME.0);
+    assert_eq!(offered.mode() & 0o7777, 0o751 & plain & 0o777);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_dropped_part_is_found_again_with_its_hint() {
     let mut part = session.begin(&entry, None).unwrap();
     assert_eq!(part.have_len(), len);
     let hint = part.hint().unwrap();
-    assert_eq!((hint.size, hint.modified), (entry.size, entry.modified));
+    assert_eq!((hint.size, hint.modified), (entry.size(), entry.modified));
     let mut buf = chunk(0);
     assert_eq!(part.read_have(0, &mut buf).unwrap(), MIB);
     assert!(buf == chunk(1));
@@ -227,10 +227,7 @@ fn discarding_leaves_nothing() {
 fn a_stream_of_unknown_length_is_resumed_too() {
     let bench = Bench::new();
     let session = bench.session();
-    let entry = Entry {
-        size: None,
-        ..file("stdin", 0)
-    };
+    let entry = stream("stdin");
     let mut part = session.begin(&entry, None).unwrap();
     part.write_at(0, b"half of it").unwrap();
     drop(part);
@@ -305,7 +302,7 @@ proptest! {
         let bench = Bench::existing(Existing::Overwrite);
         bench.write("f", &old);
         let session = bench.session();
-        let entry = Entry { size: None, ..file("f", 0) };
+        let entry = stream("f");
         let mut model: Vec<u8> = Vec::new();
         let mut part = session.begin(&entry, None).unwrap();
         if part.len() > 0 {
