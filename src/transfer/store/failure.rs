@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::error::{self, IoReason};
+use crate::transfer::path::BadPath;
 
 /// What kind of trouble it is. The caller decides by it whether the entry is refused, the session ends, or the
 /// peer is to blame.
@@ -67,6 +68,8 @@ pub enum Reason {
     BadLink,
     /// The name is one that partial files have.
     ReservedName,
+    /// Windows has no such name.
+    NotOnWindows(BadPath),
     /// Larger than `--max-size`.
     TooLarge(u64),
     /// More entries than `--max-files`.
@@ -102,7 +105,10 @@ impl Reason {
             Reason::TooLarge(_) | Reason::TooMany(_) | Reason::OverQuota(_) => Class::Limit,
             Reason::NoRoom(..) => Class::NoSpace,
             Reason::Busy => Class::Busy,
-            Reason::ReservedName | Reason::OnlyCaseDiffers | Reason::BadLink => Class::Name,
+            Reason::ReservedName
+            | Reason::NotOnWindows(_)
+            | Reason::OnlyCaseDiffers
+            | Reason::BadLink => Class::Name,
             Reason::PartReplaced => Class::Vanished,
             Reason::LinksSkipped | Reason::LinksUnsupported | Reason::WrongLength(..) => {
                 Class::Other
@@ -129,6 +135,7 @@ impl fmt::Display for Reason {
             Reason::LinksUnsupported => f.write_str("links cannot be stored here"),
             Reason::BadLink => f.write_str("the link has no usable target"),
             Reason::ReservedName => f.write_str("the name is reserved for partial files"),
+            Reason::NotOnWindows(why) => write!(f, "{why}"),
             Reason::TooLarge(max) => write!(f, "larger than the limit of {max} bytes"),
             Reason::TooMany(max) => write!(f, "more than the limit of {max} entries"),
             Reason::OverQuota(max) => write!(f, "over the quota of {max} bytes"),

@@ -185,6 +185,10 @@ impl<'a> Place<'a> {
         if parents.iter().any(|name| naming::is_reserved(name)) {
             return Err(Failure::refused("store", path, Reason::ReservedName));
         }
+        if cfg!(windows) {
+            path.check_for_windows()
+                .map_err(|why| Failure::refused("store", path, Reason::NotOnWindows(why)))?;
+        }
         match parents.pop() {
             Some(name) => Ok(Self { parents, name }),
             // A PeerPath has a component; should that ever change, nothing is stored.
