@@ -5,6 +5,7 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! chat -> ui, core, error, cli (its own Args struct)
+//! transfer -> core, error
 //! ui   -> core, error, cli (Globals), and the events that it prints
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```
@@ -13,6 +14,7 @@
 //! - [`error`]: what went wrong, with a kind that becomes the exit status.
 //! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
 //! - [`chat`]: `serve-chat` and `chat`.
+//! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
 //! Rooms that are *pure* decide and touch nothing: no socket, file, clock or thread. Each says so by an inner
@@ -24,6 +26,7 @@ pub mod chat;
 pub mod cli;
 pub mod core;
 pub mod error;
+pub mod transfer;
 pub mod ui;
 
 use cli::Command;

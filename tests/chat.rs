@@ -11,7 +11,7 @@ use crate::support::{Nc, Running, Server, run_with, sockkit, stderr, stdout};
 #[test]
 fn a_line_in_a_pipe_is_sent_acknowledged_and_done() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let run = run_with(&["chat", server.address(), "--nick", "ci"], "build done\n");
     assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
     assert_eq!(ann.until("<ci>"), "<ci> build done");
@@ -45,7 +45,7 @@ fn a_server_that_is_not_there_is_status_3() {
 #[test]
 fn a_refusal_is_status_5_in_the_servers_words() {
     let server = Server::start(&["--max-clients", "1"]);
-    let _ann = server.nc().is_called("ann");
+    let _ann = server.nc().called("ann");
     let run = run_with(&["chat", server.address()], "hi\n");
     assert_eq!(run.status.code(), Some(5), "{}", stderr(&run));
     assert!(
@@ -55,7 +55,7 @@ fn a_refusal_is_status_5_in_the_servers_words() {
     );
 
     let server = Server::start(&[]);
-    let _ann = server.nc().is_called("ann");
+    let _ann = server.nc().called("ann");
     let run = run_with(&["chat", server.address(), "--nick", "Ann"], "hi\n");
     assert_eq!(run.status.code(), Some(5));
     assert!(stderr(&run).contains("taken"), "{}", stderr(&run));
@@ -99,7 +99,7 @@ fn a_password_comes_from_the_environment() {
 #[test]
 fn expect_prints_the_match_and_count_counts() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let mut waiting = Running::start(&mut sockkit(&[
         "chat",
         server.address(),
@@ -148,7 +148,7 @@ fn a_timeout_is_status_4() {
 #[test]
 fn with_json_every_line_of_stdout_is_an_event() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let mut chat = Running::start(&mut sockkit(&[
         "chat",
         server.address(),
@@ -173,7 +173,7 @@ fn with_json_every_line_of_stdout_is_an_event() {
 #[test]
 fn a_closed_stdout_ends_it_without_a_word() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let mut child = sockkit(&["chat", server.address(), "--follow", "--nick", "bob"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -199,7 +199,7 @@ fn no_line_is_lost_or_doubled_when_the_network_is_cut_a_hundred_times() {
     let budgets = (0..CUTS).map(|_| seeded.below(6000)).collect();
     let proxy = Proxy::start(server.socket_address(), budgets);
 
-    let mut bob = server.nc().is_called("bob");
+    let mut bob = server.nc().called("bob");
     let mut chat = Running::start(&mut sockkit(&[
         "chat",
         &proxy.address.to_string(),
@@ -218,7 +218,7 @@ fn no_line_is_lost_or_doubled_when_the_network_is_cut_a_hundred_times() {
                 .expect("it reads");
         }
     });
-    let mut talker = server.nc().is_called("carl");
+    let mut talker = server.nc().called("carl");
     for number in 0..LINES {
         talker.types(&format!("carl says {number}\n"));
     }
@@ -266,7 +266,7 @@ fn messages_are_handed_to_a_program_without_a_shell() {
     use std::os::unix::fs::PermissionsExt;
 
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let dir = tempfile::tempdir().expect("a directory");
     let script = dir.path().join("on message");
     let out = dir.path().join("out");

@@ -8,8 +8,8 @@ use crate::support::{Nc, Server, run_with, sockkit, stderr, text};
 #[test]
 fn people_with_nc_talk_to_each_other() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
-    let mut bob = server.nc().is_called("bob");
+    let mut ann = server.nc().called("ann");
+    let mut bob = server.nc().called("bob");
     bob.types("hello\r\nzweite Zeile: Grüße\n");
     assert_eq!(ann.until("<bob> "), "<bob> hello");
     assert_eq!(ann.until("<bob> "), "<bob> zweite Zeile: Grüße");
@@ -23,7 +23,7 @@ fn people_with_nc_talk_to_each_other() {
 #[test]
 fn what_is_typed_before_the_end_of_input_is_delivered() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     let mut bob = server.nc();
     // As `echo hi | nc -N` does: everything is sent before anything was read.
     bob.types("hi without a line end");
@@ -35,8 +35,8 @@ fn what_is_typed_before_the_end_of_input_is_delivered() {
 #[test]
 fn escape_sequences_arrive_visible() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
-    let mut eve = server.nc().is_called("eve");
+    let mut ann = server.nc().called("ann");
+    let mut eve = server.nc().called("eve");
     eve.types("\x1b]52;c;cm0=\x07 \u{202e}fdp.exe\0\n");
     assert_eq!(
         ann.until("<eve>"),
@@ -57,7 +57,7 @@ fn localhost_is_both_families_on_one_port() {
         let second = server.run.stderr.until("listening on");
         assert!(second.ends_with(&format!("tcp://[::1]:{port}")), "{second}");
         let bob = Nc::connect(format!("[::1]:{port}").parse().expect("an address"));
-        bob.is_called("bob").types("hello\n");
+        bob.called("bob").types("hello\n");
         assert_eq!(ann.until("<bob>"), "<bob> hello");
     }
 }
@@ -71,7 +71,7 @@ fn with_json_stdout_has_events_and_stderr_nothing() {
     assert_eq!(ready["event"], "listening");
     let address = ready["address"].as_str().expect("an address");
     let address = address.strip_prefix("tcp://").expect("TCP");
-    let mut ann = Nc::connect(address.parse().expect("an address")).is_called("ann");
+    let mut ann = Nc::connect(address.parse().expect("an address")).called("ann");
     ann.types("hello\n/quit\n");
     ann.rest();
     let entered = event(&run.stdout.until("entered"));
@@ -97,7 +97,7 @@ fn with_json_stdout_has_events_and_stderr_nothing() {
 #[test]
 fn the_operator_sees_who_says_what_and_quiet_means_quiet() {
     let server = Server::start(&[]);
-    let mut ann = server.nc().is_called("ann");
+    let mut ann = server.nc().called("ann");
     ann.types("hello\n/me waves\n");
     assert!(
         server
@@ -112,7 +112,7 @@ fn the_operator_sees_who_says_what_and_quiet_means_quiet() {
     assert!(action.ends_with(" #lobby * <ann> waves"), "{action}");
 
     let mut quiet = Server::start(&["-q"]);
-    let mut bob = quiet.nc().is_called("bob");
+    let mut bob = quiet.nc().called("bob");
     bob.types("hello\n/quit\n");
     bob.rest();
     quiet.run.kill();
@@ -146,8 +146,8 @@ fn a_closed_stdout_does_not_stop_the_chat() {
     let mut stderr = std::io::BufReader::new(child.stderr.take().expect("piped"));
     std::io::BufRead::read_line(&mut stderr, &mut ready).expect("a ready line");
     let address = ready.trim().rsplit("tcp://").next().expect("an address");
-    let mut ann = Nc::connect(address.parse().expect("an address")).is_called("ann");
-    let mut bob = Nc::connect(address.parse().expect("an address")).is_called("bob");
+    let mut ann = Nc::connect(address.parse().expect("an address")).called("ann");
+    let mut bob = Nc::connect(address.parse().expect("an address")).called("bob");
     for number in 0..50 {
         ann.types(&format!("line {number}\n"));
         assert_eq!(bob.until("line"), format!("<ann> line {number}"));
@@ -193,8 +193,8 @@ fn a_password_is_asked_of_people_and_of_programs() {
 #[test]
 fn limits_are_told_to_whoever_meets_them() {
     let server = Server::start(&["--max-clients", "2", "--max-line", "100"]);
-    let mut ann = server.nc().is_called("ann");
-    let _bob = server.nc().is_called("bob");
+    let mut ann = server.nc().called("ann");
+    let _bob = server.nc().called("bob");
     let mut eve = server.nc();
     assert_eq!(eve.rest(), ["* the server is full: 2 clients"]);
     ann.types(&format!("{}\n", "x".repeat(101)));
@@ -232,7 +232,7 @@ mod unix {
     fn a_signal_ends_the_server_after_a_notice() {
         for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
             let mut server = Server::start(&[]);
-            let mut ann = server.nc().is_called("ann");
+            let mut ann = server.nc().called("ann");
             server.run.signal(signal);
             let mut expected = status;
             if is_ignored_here(signal) {
@@ -264,7 +264,7 @@ mod unix {
     fn a_member_that_does_not_read_cannot_hold_up_the_end() {
         let mut server = Server::start(&["--drain", "100ms", "--rate", "off"]);
         let _deaf = server.nc();
-        let mut ann = server.nc().is_called("ann");
+        let mut ann = server.nc().called("ann");
         // More than the kernel keeps for somebody who does not read.
         for _ in 0..200 {
             ann.types(&format!("{}\n", "x".repeat(4000)).repeat(20));
@@ -281,7 +281,7 @@ mod unix {
         let mut server = Server::listening_on(&["127.0.0.1:0", &address], &[]);
         let mode = fs::metadata(&path).expect("a socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let mut ann = server.nc().is_called("ann");
+        let mut ann = server.nc().called("ann");
         let mut bob = UnixStream::connect(&path).expect("it listens");
         bob.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         bob.write_all(b"hello by the socket\n").expect("it reads");
@@ -319,8 +319,8 @@ mod unix {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("admin");
         let mut server = Server::start(&["--admin-socket", text(&path)]);
-        let mut ann = server.nc().is_called("ann");
-        let mut bob = server.nc().is_called("bob");
+        let mut ann = server.nc().called("ann");
+        let mut bob = server.nc().called("bob");
         let mode = fs::metadata(&path).expect("a socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let mut operator = UnixStream::connect(&path).expect("it listens");
@@ -371,7 +371,7 @@ mod unix {
         crowd[0].until("hello");
         crowd.truncate(1);
         server.run.stdout.until("accepted again");
-        let mut late = server.nc().is_called("late");
+        let mut late = server.nc().called("late");
         late.types("in after all\n");
         crowd[0].until("<late> in after all");
     }
@@ -456,7 +456,7 @@ mod unix {
             .args(["serve-chat", "127.0.0.1:0", "--rate", "off", "--log"])
             .arg(dir.path());
         let server = Server::from_command(&mut command, 1);
-        let mut bob = server.nc().is_called("bob");
+        let mut bob = server.nc().called("bob");
         let text = "x".repeat(500);
         let say = |number: usize| {
             let line = format!("{number} {text}");
@@ -490,9 +490,9 @@ mod unix {
     #[test]
     fn a_member_that_never_reads_harms_nobody() {
         let server = Server::start(&["--rate", "off", "--send-queue", "64KiB", "--quiet"]);
-        let mut deaf = server.nc().is_called("deaf");
-        let mut ann = server.nc().is_called("ann");
-        let mut bob = server.nc().is_called("bob");
+        let mut deaf = server.nc().called("deaf");
+        let mut ann = server.nc().called("ann");
+        let mut bob = server.nc().called("bob");
         let resident = || {
             let status = fs::read_to_string(format!("/proc/{}/status", server.run.id()))
                 .expect("a running server");
@@ -530,7 +530,7 @@ mod unix {
     #[test]
     fn a_flood_of_connections_that_are_reset_is_survived() {
         let server = Server::start(&["--rate", "off"]);
-        let mut ann = server.nc().is_called("ann");
+        let mut ann = server.nc().called("ann");
         for number in 0..500 {
             let guest = server.nc();
             if number % 2 == 0 {
@@ -543,7 +543,7 @@ mod unix {
                 .set_linger(Some(std::time::Duration::ZERO))
                 .expect("SO_LINGER");
         }
-        let mut bob = server.nc().is_called("bob");
+        let mut bob = server.nc().called("bob");
         bob.types("still here\n");
         ann.until("<bob> still here");
     }

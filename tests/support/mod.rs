@@ -124,18 +124,6 @@ impl Running {
         self.child.id()
     }
 
-    /// Types into its stdin.
-    pub fn types(&mut self, text: &str) {
-        let stdin = self.stdin.as_mut().expect("stdin is open");
-        stdin.write_all(text.as_bytes()).expect("it reads");
-        stdin.flush().expect("it reads");
-    }
-
-    /// Ends its stdin.
-    pub fn end_input(&mut self) {
-        self.stdin = None;
-    }
-
     /// SIGKILL, or what comes next to it.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -284,7 +272,7 @@ impl Nc {
 
     /// Takes a nick and waits until it has it.
     #[track_caller]
-    pub fn is_called(mut self, nick: &str) -> Self {
+    pub fn called(mut self, nick: &str) -> Self {
         self.types(&format!("/nick {nick}\n"));
         self.until(&format!("you are {nick} now"));
         self

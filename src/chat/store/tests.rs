@@ -7,8 +7,7 @@ use tempfile::TempDir;
 use super::disk::faults::{self, Call};
 use super::*;
 use crate::chat::journal;
-use crate::chat::room::Entry;
-use crate::chat::room::{Author, Kind as Sort};
+use crate::chat::room::{Author, Entry, Kind as Sort};
 use crate::core::timestamp::Timestamp;
 
 const MEMORY: Memory = Memory {

@@ -203,8 +203,8 @@ impl Client {
                 Some(_) => AFTER_RESTART,
                 None => self.config.history,
             };
-            // After a restart of the server all it has is news.
-            self.earlier = if again && self.seen.is_some() {
+            // After a restart of the server all it has is news; of a room that it has moved us to nothing is.
+            self.earlier = if again && same_room && self.seen.is_some() {
                 0
             } else {
                 last_id

@@ -173,6 +173,24 @@ fn another_room_has_numbers_of_its_own() {
 }
 
 #[test]
+fn a_move_that_was_cut_off_is_taken_from_the_welcome() {
+    let mut world = World::welcomed(config());
+    world.message(50, "bob", "here");
+    world.line("/join #x");
+    world.cut();
+    world.wait();
+    world.open();
+    world.says(
+        r##"{"event":"welcome","version":1,"server":"x","nick":"ann","room":"#x","last_id":3,"acked":1,"resumed":true,"max_line":4096}"##,
+    );
+    let there = |id, text| message(id, "cid", text).replace("#lobby", "#x");
+    world.says(&there(3, "before"));
+    world.says(&there(4, "new"));
+    assert_eq!(world.messages(), ["here", "before", "new"]);
+    assert_eq!(world.said(), ["here", "new"]);
+}
+
+#[test]
 fn a_request_that_was_not_answered_is_made_again() {
     let mut world = World::welcomed(config());
     world.note(Note::Request(Request::History {
