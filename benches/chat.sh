@@ -22,7 +22,8 @@
 #            lines of one sender that not all have received: with 1 it is a conversation, and what counts is how
 #            few steps a line takes; with 32 lines pile up, and what counts is how many go in one step.
 #            server and generator: share of a processor. When the generator's is near 1, it is what was measured.
-#            writes per delivery: from /proc/PID/io, at full speed; servers that call send(2) show 0.
+#            write(v) per delivery: from /proc/PID/io, at full speed. That counts write and writev only: inspircd,
+#            ncat and, where a member gets one piece, sockkit send with send(2); for them see calls.
 #   join     From the first connect to the last client's word of welcome (IRC: end of the list of names). sockkit
 #            waits 250 ms to see whether a client will speak its own protocol; that is included. Each further
 #            client is announced to those who are there, by ngircd and inspircd one by one: that grows with the
@@ -35,8 +36,8 @@
 #   latency  From the moment a line is due to each receipt, at 20,000 deliveries/s, the generator never asleep.
 #   burst    100 clients connect at once, then all talk for a second.
 #   calls    strace -c around the server, for a fixed number of lines. strace slows what it counts, and so more
-#            lines are waiting in each turn than otherwise: compare the servers with each other, and take the
-#            writes per delivery at full speed from flow.
+#            lines are waiting in each turn than otherwise: compare the servers with each other, and the numbers
+#            of clients and of open lines for one server. Welcome and joins are in it.
 #
 # Needs: bash, cc, cargo, util-linux (unshare), iproute2; strace for calls. Root, or unprivileged user
 # namespaces. `ulimit -n` of 20,000 for 10,000 clients.
@@ -234,8 +235,9 @@ measure() {
     if figures=$("$LOAD" "$3" "127.0.0.1:$port" --pid "$pid" "${speak[@]}" "${@:4}" 2>"$work/failure"); then
         echo " $figures " >>"$file"
     else
-        printf '%s\n' "$(tail -n 1 "$work/failure" | cut -d ' ' -f 2- | cut -c -160)" >>"$file.failed"
-        kill -0 "$pid" 2>/dev/null || echo 'the server has ended' >>"$file.failed"
+        local ended=''
+        kill -0 "$pid" 2>/dev/null || ended='the server has ended: '
+        printf '%s\n' "$ended$(tail -n 1 "$work/failure" | cut -d ' ' -f 2- | cut -c -160)" >>"$file.failed"
     fi
     stop
 }
@@ -335,7 +337,7 @@ flow() {
             measure_all "flow-$open-$clients" "$servers" flow --open "$open" --clients "$clients" --seconds "$seconds"
         done
     done
-    head_row 'open, clients' server deliveries/s 'least-greatest' 'x naive' server generator 'writes per delivery'
+    head_row 'open, clients' server deliveries/s 'least-greatest' 'x naive' server generator 'write(v) per delivery'
     for open in 1 32; do
         for clients in "$few" "$many"; do
             rows "flow-$open-$clients" "$open, $clients" deliveries_per_s span:deliveries_per_s \

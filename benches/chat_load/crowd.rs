@@ -405,7 +405,7 @@ impl Crowd {
                 progress = (Instant::now(), self.checker.deliveries);
             } else if progress.0.elapsed() > self.patience {
                 return Err(format!(
-                    "lines are lost: {}",
+                    "lines are lost or stuck: {}",
                     self.checker.what_is_missing()
                 ));
             }

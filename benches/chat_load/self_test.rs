@@ -37,7 +37,7 @@ enum Fault {
 const FAULTS: [(Fault, &str); 12] = [
     (Fault::None, ""),
     (Fault::Lose, "too early: lines before it are lost or late"),
-    (Fault::LoseLast, "lines are lost: 1 receivers"),
+    (Fault::LoseLast, "lines are lost or stuck: 1 receivers"),
     (Fault::Double, "twice, or late"),
     (Fault::DoubleLast, "twice, or late"),
     (Fault::Tear, "neither a sender's line nor the server's"),
