@@ -9,30 +9,65 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+/// How many bytes stand together. What is dropped from the front is given back in pieces of this size, without
+/// moving what stays, so that a feed costs what it keeps and at most one piece more.
+const PIECE: usize = 64 * 1024;
+
+/// How many bytes of a piece are left to the line that goes beyond it, so that usually it need not be enlarged.
+const SPARE: usize = 4 * 1024;
+
+/// What an empty feed keeps of its memory, in bytes.
+const IDLE_CAPACITY: usize = 16 * 1024;
+
 /// A stream of encoded lines of which the newest part is kept.
 #[derive(Debug, Default)]
 pub struct Feed {
-    bytes: Vec<u8>,
-    /// Where in `bytes` the kept part begins. Moved lazily, so that dropping lines costs no copy each time.
-    start: usize,
+    /// Together they are all that is kept, without gaps; of the first one the front may have been dropped. A
+    /// line stands in one piece.
+    pieces: VecDeque<Piece>,
     /// The position of the first kept byte.
     base: u64,
+    /// The position behind the last line.
+    end: u64,
     /// The position behind each kept line.
     ends: VecDeque<u64>,
     /// How many lines were dropped from the front.
     dropped: u64,
 }
 
+#[derive(Debug)]
+struct Piece {
+    /// The position of its first byte.
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
 impl Feed {
     /// Appends one line, which `encode` writes. Says where it stands.
     pub fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Range<u64> {
-        let from = self.end();
-        encode(&mut self.bytes);
-        let to = self.end();
-        if to > from {
-            self.ends.push_back(to);
+        let from = self.end;
+        let is_full = |piece: &Piece| piece.bytes.len() + SPARE > PIECE;
+        if self.pieces.back().is_none_or(is_full) {
+            self.pieces.push_back(Piece {
+                start: from,
+                // The first one grows with the room; where there was one before, there is much to say.
+                bytes: Vec::with_capacity(if self.pieces.is_empty() { 0 } else { PIECE }),
+            });
         }
-        from..to
+        if let Some(piece) = self.pieces.back_mut() {
+            encode(&mut piece.bytes);
+            self.end = piece.end();
+        }
+        if self.end > from {
+            self.ends.push_back(self.end);
+        }
+        from..self.end
     }
 
     /// The position of the first byte that is still kept.
@@ -42,12 +77,12 @@ impl Feed {
 
     /// The position behind the last line.
     pub fn end(&self) -> u64 {
-        self.base + self.len() as u64
+        self.end
     }
 
     /// How many bytes are kept.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        (self.end - self.base) as usize
     }
 
     /// Whether no bytes are kept.
@@ -55,14 +90,35 @@ impl Feed {
         self.len() == 0
     }
 
-    /// The bytes of a range, as far as they are kept.
-    pub fn slice(&self, range: Range<u64>) -> &[u8] {
-        let index = |position: u64| {
-            let kept = position.clamp(self.base, self.end()) - self.base;
-            self.start + kept as usize
-        };
-        let (from, to) = (index(range.start), index(range.end));
-        &self.bytes[from..to.max(from)]
+    /// The bytes of a range, as far as they are kept, in order.
+    pub fn slices(&self, range: Range<u64>) -> impl Iterator<Item = &[u8]> {
+        let range = range.start.max(self.base)..range.end.min(self.end);
+        let first = self
+            .pieces
+            .partition_point(|piece| piece.end() <= range.start);
+        self.pieces
+            .range(first..)
+            .take_while({
+                let end = range.end;
+                move |piece| piece.start < end
+            })
+            .map(move |piece| {
+                let index = |position: u64| {
+                    let inside = position.clamp(piece.start, piece.end()) - piece.start;
+                    inside as usize
+                };
+                let (from, to) = (index(range.start), index(range.end));
+                &piece.bytes[from..to.max(from)]
+            })
+    }
+
+    /// The same as a copy of its own.
+    pub fn copy(&self, range: Range<u64>) -> Box<[u8]> {
+        let mut bytes = Vec::new();
+        for slice in self.slices(range) {
+            bytes.extend_from_slice(slice);
+        }
+        bytes.into()
     }
 
     /// How many lines ended at or before `position`, of all that were ever appended. For a position before
@@ -88,10 +144,19 @@ impl Feed {
             }
             self.ends.pop_front();
             self.dropped += 1;
-            self.start += (end - self.base) as usize;
             self.base = end;
         }
-        self.compact();
+        while self.pieces.len() > 1 && self.pieces[0].end() <= self.base {
+            self.pieces.pop_front();
+        }
+        if let Some(last) = self.pieces.front_mut()
+            && last.end() <= self.base
+        {
+            last.start = self.base;
+            last.bytes.clear();
+            last.bytes.shrink_to(IDLE_CAPACITY);
+            self.ends.shrink_to(IDLE_CAPACITY / 64);
+        }
     }
 
     /// Drops whole lines from the front until at most `limit` bytes are kept.
@@ -111,26 +176,21 @@ impl Feed {
         while self.ends.back().is_some_and(|&end| end > position) {
             self.ends.pop_back();
         }
-        let keep = (position.max(self.base) - self.base) as usize;
-        self.bytes.truncate(self.start + keep);
-    }
-
-    /// Moves the kept part to the front when that at least halves the memory: each byte is moved once on
-    /// average.
-    fn compact(&mut self) {
-        if self.start >= self.bytes.len() - self.start {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-            if self.bytes.is_empty() {
-                self.bytes.shrink_to(IDLE_CAPACITY);
-                self.ends.shrink_to(IDLE_CAPACITY / 64);
-            }
+        self.end = position.clamp(self.base, self.end);
+        while self.pieces.len() > 1
+            && self
+                .pieces
+                .back()
+                .is_some_and(|piece| piece.start >= self.end)
+        {
+            self.pieces.pop_back();
+        }
+        if let Some(piece) = self.pieces.back_mut() {
+            let keep = self.end.saturating_sub(piece.start) as usize;
+            piece.bytes.truncate(keep);
         }
     }
 }
-
-/// What an empty feed keeps of its memory, in bytes.
-const IDLE_CAPACITY: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -148,8 +208,8 @@ mod tests {
         let second = append(&mut feed, "two\n");
         feed.drop_before(first.end);
         assert_eq!(feed.base(), first.end);
-        assert_eq!(feed.slice(second.clone()), b"two\n");
-        assert_eq!(feed.slice(first), b"");
+        assert_eq!(*feed.copy(second.clone()), *b"two\n");
+        assert_eq!(*feed.copy(first), *b"");
         assert_eq!(feed.lines_before(second.start), 1);
         assert_eq!(feed.lines_before(second.end), 2);
     }
@@ -177,24 +237,49 @@ mod tests {
         assert_eq!(feed.line_end(second.end), second.end);
     }
 
+    #[test]
+    fn a_long_feed_gives_back_what_it_drops() {
+        let mut feed = Feed::default();
+        let line = "x".repeat(1000) + "\n";
+        for _ in 0..10_000 {
+            append(&mut feed, &line);
+            feed.shrink_to(4 * PIECE);
+        }
+        let held: usize = feed.pieces.iter().map(|piece| piece.bytes.capacity()).sum();
+        assert!(held <= 6 * PIECE, "{held}");
+        let whole = feed.base()..feed.end();
+        assert_eq!(feed.copy(whole.clone()).len(), feed.len());
+        assert!(feed.slices(whole).count() <= 6);
+        feed.drop_before(feed.end());
+        assert!(feed.pieces[0].bytes.capacity() <= IDLE_CAPACITY);
+    }
+
     proptest! {
         #[test]
         fn a_feed_keeps_the_newest_whole_lines_of_a_plain_stream(
-            steps in proptest::collection::vec((0usize..30, 0usize..100), 1..100),
+            // Some lines are so long that a few of them fill a piece.
+            steps in proptest::collection::vec((0usize..30, 1usize..2000, 0usize..200_000, any::<bool>()), 1..100),
         ) {
             let mut feed = Feed::default();
             let mut model: Vec<u8> = Vec::new();
-            for (length, limit) in steps {
-                let mut line = vec![b'a' + (length % 26) as u8; length];
+            for (number, (letters, times, limit, takes_back)) in steps.into_iter().enumerate() {
+                let mut line = vec![b'a' + (number % 26) as u8; letters * times];
                 line.push(b'\n');
-                feed.append(|out| out.extend_from_slice(&line));
+                let range = feed.append(|out| out.extend_from_slice(&line));
+                if takes_back && range.start >= feed.base() {
+                    feed.truncate(range.start);
+                    continue;
+                }
                 model.extend_from_slice(&line);
                 feed.shrink_to(limit);
                 prop_assert!(feed.len() <= limit);
                 prop_assert_eq!(feed.end(), model.len() as u64);
-                let kept = feed.slice(feed.base()..feed.end());
-                prop_assert_eq!(kept, &model[feed.base() as usize..]);
-                prop_assert!(feed.base() == 0 || model[feed.base() as usize - 1] == b'\n');
+                let base = feed.base() as usize;
+                let kept = feed.copy(feed.base()..feed.end());
+                prop_assert!(*kept == model[base..]);
+                prop_assert!(base == 0 || model[base - 1] == b'\n');
+                let middle = base + (model.len() - base) / 2;
+                prop_assert!(*feed.copy(middle as u64..u64::MAX) == model[middle..]);
                 let lines = model.iter().filter(|&&b| b == b'\n').count() as u64;
                 prop_assert_eq!(feed.lines_before(feed.end()), lines);
             }

@@ -119,7 +119,7 @@ impl Outbox {
         self.close_stretch(feed, visible);
         for segment in &mut self.segments {
             if let Segment::Stretch { range, .. } = segment {
-                let bytes: Box<[u8]> = feed.slice(range.start..range.end.min(visible)).into();
+                let bytes = feed.copy(range.start..range.end.min(visible));
                 self.own_bytes += bytes.len();
                 *segment = Segment::Own { bytes, sent: 0 };
             }
@@ -225,7 +225,8 @@ impl Outbox {
             let room = match (segment, feed) {
                 (Segment::Own { bytes, sent }, _) => pending.push(&bytes[*sent..]),
                 (Segment::Stretch { range, .. }, Some((feed, visible))) => {
-                    let room = pending.push(feed.slice(range.start..range.end.min(visible)));
+                    let shown = feed.slices(range.start..range.end.min(visible));
+                    let room = pending.push_all(shown);
                     if range.end > visible {
                         // What stands behind must wait for what is not yet visible.
                         return pending;
@@ -241,7 +242,7 @@ impl Outbox {
         if let Some((feed, visible)) = feed
             && self.tail < visible
         {
-            pending.push(feed.slice(self.tail..visible));
+            pending.push_all(feed.slices(self.tail..visible));
         }
         pending
     }
@@ -310,7 +311,7 @@ impl Outbox {
             }
         }
         if end > from {
-            let bytes: Box<[u8]> = feed.slice(from..end).into();
+            let bytes = feed.copy(from..end);
             self.own_bytes += bytes.len();
             self.segments.push_front(Segment::Own { bytes, sent: 0 });
         }

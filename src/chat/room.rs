@@ -485,7 +485,7 @@ mod tests {
 
     fn shown(room: &Room) -> String {
         let stream = room.stream(Dialect::Plain);
-        let bytes = stream.feed.slice(0..stream.visible);
+        let bytes = stream.feed.copy(0..stream.visible);
         String::from_utf8(bytes.to_vec()).expect("text")
     }
 

@@ -182,6 +182,11 @@ impl<'a> Pending<'a> {
         self.len < MAX_SLICES
     }
 
+    /// Appends `slices` as far as there is room. Says whether another slice would still fit.
+    pub fn push_all(&mut self, slices: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        slices.into_iter().all(|slice| self.push(slice))
+    }
+
     /// What was pushed.
     pub fn slices(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.len]

@@ -7,6 +7,7 @@
 //!   that are being filled; [`digest`]: what judges, and what finds differences.
 //! - [`session`]: hello, keepalive, endings, the same at both ends.
 //! - [`sender`], [`receiver`]: the two machines.
+//! - [`source`], [`store`]: the disk of the sender and of the receiver, which are not pure.
 //!
 //! # The split between machine and driver
 //!
@@ -79,6 +80,8 @@ pub mod path;
 pub mod receiver;
 pub mod sender;
 pub mod session;
+pub mod source;
+pub mod store;
 pub mod table;
 pub mod wire;
 
