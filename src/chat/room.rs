@@ -318,10 +318,11 @@ impl Room {
     }
 
     /// The lines that wait cannot be stored: they were never said. Calls `receipt` for each that somebody
-    /// waits for. The outboxes of the members are to be truncated to [`Stream::visible`].
-    pub fn roll_back(&mut self, mut receipt: impl FnMut(Receipt)) {
+    /// waits for. The outboxes of the members are to be truncated to [`Stream::visible`]. Who came and went meanwhile
+    /// did so all the same: those notices are given back, in each dialect, for [`Room::repeat`].
+    pub fn roll_back(&mut self, mut receipt: impl FnMut(Receipt)) -> [Vec<Vec<u8>>; 2] {
         let Some(first) = self.uncommitted.front() else {
-            return;
+            return Default::default();
         };
         self.last_id = first.id - 1;
         let topic = self
@@ -331,7 +332,16 @@ impl Room {
         if let Some(topic) = topic {
             self.topic = topic;
         }
+        let mut notices: [Vec<Vec<u8>>; 2] = Default::default();
         for lost in self.uncommitted.drain(..) {
+            for (dialect, stream) in self.streams.iter().enumerate() {
+                let range = lost.places[dialect].end..lost.ends[dialect];
+                let lines = stream
+                    .feed
+                    .slice(range)
+                    .split_inclusive(|&byte| byte == b'\n');
+                notices[dialect].extend(lines.map(<[u8]>::to_vec));
+            }
             if let Some(lost) = lost.receipt {
                 receipt(lost);
             }
@@ -347,6 +357,19 @@ impl Room {
         }
         for stream in &mut self.streams {
             stream.feed.truncate(stream.visible);
+        }
+        notices
+    }
+
+    /// Tells the members again what had followed lines that were taken back. Once their outboxes are truncated.
+    pub fn repeat(&mut self, notices: [Vec<Vec<u8>>; 2]) {
+        for (stream, notices) in self.streams.iter_mut().zip(notices) {
+            for notice in notices {
+                stream.feed.append(|out| out.extend_from_slice(&notice));
+            }
+        }
+        if self.uncommitted.is_empty() {
+            self.show_all();
         }
     }
 
@@ -539,6 +562,23 @@ mod tests {
         assert_eq!(say(&mut room, "three"), 2, "the id was given back");
         room.commit(2, |_| ());
         assert_eq!(shown(&room), "<ann> one\n<ann> three\n");
+    }
+
+    #[test]
+    fn who_came_while_a_line_waited_is_told_even_if_the_line_is_lost() {
+        let mut room = room(true);
+        say(&mut room, "one");
+        for news in ["bob joined", "carl left"] {
+            room.announce(&ChatEvent::Notice { text: news.into() });
+        }
+        say(&mut room, "two");
+        let notices = room.roll_back(|_| ());
+        assert_eq!(shown(&room), "");
+        room.repeat(notices);
+        assert_eq!(shown(&room), "* bob joined\n* carl left\n");
+        let id = say(&mut room, "three");
+        room.commit(id, |_| ());
+        assert_eq!(shown(&room), "* bob joined\n* carl left\n<ann> three\n");
     }
 
     #[test]

@@ -159,10 +159,16 @@ impl fmt::Display for RateLimit {
     }
 }
 
+/// The longest time that can be asked for, a hundred years: added to a clock's reading it overflows on no system.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 31_557_600);
+
 /// A duration as humantime reads it; 0 is allowed.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "a time has a unit, such as 500ms, 10s or 1m30s".into())
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= MAX_DURATION => Ok(duration),
+        Ok(_) => Err("no time is longer than 100 years".into()),
+        Err(_) => Err("a time has a unit, such as 500ms, 10s or 1m30s".into()),
+    }
 }
 
 /// A duration above 0.
@@ -303,7 +309,17 @@ mod tests {
     fn a_timeout_is_a_time_above_zero_or_off() {
         assert_eq!("off".parse(), Ok(Timeout::OFF));
         assert_eq!("1m30s".parse(), Ok(Timeout::after(Duration::from_secs(90))));
-        for bad in ["", "0", "0s", "10", "never"] {
+        assert!("100years".parse::<Timeout>().is_ok());
+        // The last is the longest that humantime reads, and one second more than it would end the server.
+        for bad in [
+            "",
+            "0",
+            "0s",
+            "10",
+            "never",
+            "101years",
+            "18446744073709551615s",
+        ] {
             assert!(bad.parse::<Timeout>().is_err(), "{bad}");
         }
     }

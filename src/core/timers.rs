@@ -29,6 +29,12 @@ impl<K: Ord> Timers<K> {
         self.heap.push(Reverse((at, key)));
     }
 
+    /// How many entries there are.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest deadline.
     pub fn next(&self) -> Option<Duration> {
         self.heap.peek().map(|Reverse((at, _))| *at)

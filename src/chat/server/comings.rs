@@ -92,16 +92,14 @@ impl Server {
         if self.gather(now, index, nick, Some(newcomer)) {
             return;
         }
-        let place = &mut self.places[index];
         let event = ChatEvent::Joined {
-            room: place.room.name().as_str().to_string().into(),
+            room: self.places[index].room.name().as_str().to_string().into(),
             time: stamp(now),
             nicks: vec![nick.into()],
             more: 0,
         };
-        let places = place.room.announce(&event);
+        let places = self.announce(index, &event);
         self.leave_out(newcomer, index, &places);
-        self.mark_place(index);
     }
 
     /// Tells a room that somebody went.
@@ -109,15 +107,13 @@ impl Server {
         if self.gather(now, index, nick, None) {
             return;
         }
-        let place = &mut self.places[index];
         let event = ChatEvent::Left {
-            room: place.room.name().as_str().to_string().into(),
+            room: self.places[index].room.name().as_str().to_string().into(),
             time: stamp(now),
             nicks: vec![nick.into()],
             more: 0,
         };
-        place.room.announce(&event);
-        self.mark_place(index);
+        self.announce(index, &event);
     }
 
     /// Whether the news was put aside to be told later. Without a newcomer it is that somebody left.

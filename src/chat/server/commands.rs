@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::member::{Member, Named};
 use super::report::{Happening, Report, stamp};
-use super::{Holder, Server};
+use super::{Holder, Server, encoded_bytes};
 use crate::chat::command::{COMMANDS, Command, parse};
 use crate::chat::nick::{Key, Nick, RoomName};
 use crate::chat::render::{Dialect, render};
@@ -24,6 +24,10 @@ const MAX_IGNORED: usize = 100;
 /// the limit, so that a small limit does not make history a reason to be put out.
 const MAX_ANSWER: usize = 128 * 1024;
 
+/// The longest topic in bytes. Everybody who comes in is told it, unasked: one of a megabyte, made visible, would be
+/// more than a member may have waiting, and nobody could come in any more.
+const MAX_TOPIC: usize = 8 * 1024;
+
 /// How many characters of a topic a list of rooms shows.
 const TOPIC_LISTED: usize = 60;
 
@@ -40,6 +44,10 @@ impl Server {
         match command {
             Command::Say(text) => self.speak(now, conn, Kind::Message, text, seq),
             Command::Me(text) => self.speak(now, conn, Kind::Action, text, seq),
+            Command::Topic(Some(text)) if text.len() > MAX_TOPIC => self.notice(
+                conn,
+                &format!("that topic is too long: the limit is {MAX_TOPIC} bytes"),
+            ),
             Command::Topic(Some(text)) => {
                 self.speak(now, conn, Kind::Topic, text, seq);
                 self.notice(conn, "the topic is set");
@@ -87,11 +95,7 @@ impl Server {
         let nick = std::rc::Rc::clone(&named.text);
         let room = &mut self.places[index].room;
         let ranges = room.append(stamp(now), kind, nick, text, author, receipt);
-        let encoded = ranges
-            .iter()
-            .map(|range| (range.end - range.start) as usize)
-            .max();
-        self.turn_bytes += encoded.unwrap_or(0);
+        self.turn_bytes += encoded_bytes(&ranges);
         if durable {
             self.save_newest(index);
         }
@@ -117,8 +121,9 @@ impl Server {
         let Some(named) = self.peek(conn).and_then(|member| member.nick.clone()) else {
             return;
         };
-        let key = Key::of(to);
-        let Some(&holder) = self.nicks.get(&key) else {
+        // The key of a text that is too long for a nick is costly, and nobody's.
+        let key = Nick::parse(to).map(|nick| nick.key());
+        let Some(&holder) = key.ok().and_then(|key| self.nicks.get(&key)) else {
             return self.notice(
                 conn,
                 &format!("nobody here is called {to}; /who lists who is"),
@@ -211,16 +216,15 @@ impl Server {
         if let Some(member) = self.member(conn) {
             member.nick = Some(std::rc::Rc::clone(&named));
         }
-        let place = &mut self.places[seat.room];
-        let room = place.room.name().to_string();
-        let ranges = place.room.announce(&ChatEvent::Renamed {
+        let room = self.places[seat.room].room.name().to_string();
+        let event = ChatEvent::Renamed {
             room: room.as_str().into(),
             time: stamp(now),
             from: old.nick.as_str().into(),
             to: named.nick.as_str().into(),
-        });
+        };
+        let ranges = self.announce(seat.room, &event);
         self.leave_out(conn, seat.room, &ranges);
-        self.mark_place(seat.room);
         self.tell_you(conn);
         self.notice(conn, &format!("you are {} now", named.nick));
         self.report(|| {
@@ -450,7 +454,11 @@ impl Server {
                 &format!("you ignore {count}; /ignore NICK adds or removes one"),
             );
         };
-        let key = Key::of(nick);
+        // Only what can be a nick: anything else would be kept for nothing, and in any length.
+        let key = match Nick::parse(nick) {
+            Ok(nick) => nick.key(),
+            Err(why) => return self.notice(conn, &format!("the nick {nick} {why}")),
+        };
         let keys = &mut member.ignores;
         if let Some(at) = keys.iter().position(|ignored| *ignored == key) {
             keys.swap_remove(at);

@@ -360,16 +360,17 @@ impl Server {
     fn drop_an_empty_room(&mut self) -> bool {
         let lobby = RoomName::lobby();
         let durable = self.config.durable;
-        let empty = self.places.iter().find_map(|(index, place)| {
+        let empty = self.places.iter().filter_map(|(index, place)| {
             let has_log = durable && !(place.room.is_silent() && place.attempt == 0);
             let drop = place.room.members.is_empty()
                 && !has_log
                 && *place.room.name() != lobby
                 && !place.dirty
                 && self.sweep.is_none_or(|(swept, _)| swept != index);
-            drop.then_some(index)
+            drop.then_some((index, !place.room.is_silent()))
         });
-        let Some(index) = empty else {
+        // Rooms in which nothing was said go first, so that making rooms alone takes nobody's history away.
+        let Some((index, _)) = empty.min_by_key(|&(_, has_history)| has_history) else {
             return false;
         };
         let place = self.places.remove(index);
@@ -456,13 +457,13 @@ impl Server {
             self.end_token(token);
             return self.put_out(now, conn, Reason::Room, "there are too many rooms");
         };
+        self.sessions.attach(token, conn);
         let room = &self.places[index].room;
         let last = room.last_visible_id();
         let Some(session) = self.sessions.get(token) else {
             return;
         };
         let was_away = session.left;
-        session.conn = Some(conn);
         session.left = false;
         let named = Rc::clone(&session.named);
         let ignores = std::mem::take(&mut session.ignores);

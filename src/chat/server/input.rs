@@ -12,6 +12,9 @@ use crate::core::sanitise::{sanitise, sanitise_str};
 /// The longest line on the operators' socket at least, in bytes.
 const OPERATOR_LINE: usize = 4096;
 
+/// An answer counts as one more line for each time that it is as long as this, in bytes: the longest line by default.
+const ANSWER_PER_LINE: usize = 4096;
+
 impl Server {
     pub(super) fn on_received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) {
         let Some(member) = self.member(conn) else {
@@ -115,6 +118,7 @@ impl Server {
             }
             member.last_input = now.since_start;
             member.warned = None;
+            member.answered = 0;
             let ended = member.ended;
             let line = match input.next_line(max) {
                 Some(line) => line,
@@ -125,6 +129,10 @@ impl Server {
                 None => break,
             };
             self.take_line(now, conn, line);
+            if let Some(member) = self.member(conn) {
+                // A dozen bytes can ask for a hundred thousand: they are as much work as so many lines.
+                member.bucket.charge(member.answered / ANSWER_PER_LINE);
+            }
         }
         if self.peek(conn).is_some_and(|member| member.ended) {
             self.hang_up(now, conn);

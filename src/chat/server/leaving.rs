@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::door::PASSWORD_TIME;
 use super::member::Stage;
 use super::report::{Happening, Report, stamp};
-use super::session::{GRACE, KEEP};
+use super::session::GRACE;
 use super::{Closing, Holder, Server, Timer};
 use crate::chat::nick::Key;
 use crate::chat::render::Dialect;
@@ -189,10 +189,13 @@ impl Server {
         self.let_go(conn);
         self.timers
             .set(now.since_start + GRACE, Timer::Grace(token));
-        self.timers.set(now.since_start + KEEP, Timer::Sessions);
-        if let Some(crowded_out) = self.sessions.detach(token, now.since_start) {
+        let ip = self.peek(conn).and_then(|member| member.peer.ip());
+        let most = self.config.limits.max_per_ip;
+        if let Some(crowded_out) = self.sessions.detach(token, now.since_start, ip, most) {
+            self.tell_left(now, crowded_out);
             self.end_token(crowded_out);
         }
+        self.watch_sessions();
     }
 
     /// The room is told that a client that was cut off has not come back.
@@ -200,8 +203,17 @@ impl Server {
         let Some(session) = self.sessions.get(token) else {
             return;
         };
-        let due = session.detached + GRACE <= now.since_start;
-        if session.conn.is_some() || session.left || !due {
+        if session.detached + GRACE <= now.since_start {
+            self.tell_left(now, token);
+        }
+    }
+
+    /// The room is told that a client that was cut off is gone, unless it was told or the client is back.
+    fn tell_left(&mut self, now: Now, token: Token) {
+        let Some(session) = self.sessions.get(token) else {
+            return;
+        };
+        if session.conn.is_some() || session.left {
             return;
         }
         session.left = true;
@@ -222,6 +234,14 @@ impl Server {
     pub(super) fn expire_sessions(&mut self, now: Now) {
         while let Some(token) = self.sessions.pop_expired(now.since_start) {
             self.end_token(token);
+        }
+        self.watch_sessions();
+    }
+
+    /// One timer for all who wait: a client that comes and goes a thousand times a second must not leave one each.
+    fn watch_sessions(&mut self) {
+        if let Some(at) = self.sessions.next_alarm() {
+            self.timers.set(at, Timer::Sessions);
         }
     }
 

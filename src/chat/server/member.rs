@@ -70,6 +70,8 @@ pub(super) struct Member {
     pub(super) warned: Option<Duration>,
     pub(super) bucket: Bucket,
     pub(super) ignores: Vec<Key>,
+    /// How many bytes the line at hand has been answered with.
+    pub(super) answered: usize,
 }
 
 /// A nick with its key, which is costly to make.
@@ -124,6 +126,7 @@ impl Member {
             warned: None,
             bucket: Bucket::new(now),
             ignores: Vec::new(),
+            answered: 0,
         }
     }
 
@@ -164,6 +167,11 @@ impl Bucket {
             spent: 0.0,
             at: now,
         }
+    }
+
+    /// Takes the right to send so many lines beyond the last: they are waited for before the next.
+    pub(super) fn charge(&mut self, lines: usize) {
+        self.spent += lines as f64;
     }
 
     /// Takes the right to send one line, or says when to ask again.

@@ -38,7 +38,7 @@ use self::session::Sessions;
 use crate::chat::journal;
 use crate::chat::nick::{Key, RoomName};
 use crate::chat::render::render;
-use crate::chat::room::{Entry, Receipt, Room};
+use crate::chat::room::{Entry, Places, Receipt, Room};
 use crate::chat::token::Token;
 use crate::chat::wire::ChatEvent;
 use crate::core::machine::{ConnId, Effect, Event, Machine, Now, Origin, Pending, Signal};
@@ -340,6 +340,7 @@ impl Server {
         };
         let stream = member.stream(places);
         let feed = stream.map(|stream| (&stream.feed, stream.visible));
+        member.answered += bytes.len();
         member.outbox.push(feed, bytes);
         let own = member.outbox.own_bytes();
         if own > self.config.limits.send_queue + OVERDRAFT && !member.operator {
@@ -348,6 +349,15 @@ impl Server {
             return;
         }
         self.mark_member(conn);
+    }
+
+    /// Tells a room something that is no line of its log. It counts for the turn as lines do: else a flood of new
+    /// nicks would push out of the feed what members who take everything were not offered yet.
+    fn announce(&mut self, index: usize, event: &ChatEvent<'_>) -> Places {
+        let places = self.places[index].room.announce(event);
+        self.turn_bytes += encoded_bytes(&places);
+        self.mark_place(index);
+        places
     }
 
     fn mark_member(&mut self, conn: ConnId) {
@@ -452,7 +462,7 @@ impl Server {
         self.unstored -= in_flight + place.unsaved.len();
         place.unsaved.clear();
         let mut refused = Vec::new();
-        place.room.roll_back(|receipt| refused.push(receipt));
+        let notices = place.room.roll_back(|receipt| refused.push(receipt));
         let room = &place.room;
         for &slot in &room.members {
             if let Some(member) = &mut self.members[slot as usize]
@@ -462,7 +472,8 @@ impl Server {
                 member.outbox.truncate(&stream.feed, stream.visible);
             }
         }
-        let (now, name) = (self.latest, room.name().to_string());
+        place.room.repeat(notices);
+        let (now, name) = (self.latest, place.room.name().to_string());
         self.report(|| Report::warning(now, format!("cannot write the log of {name}: {reason}")));
         self.mark_place(index);
         let text = format!("not delivered: the room's log cannot be written: {reason}");
@@ -529,6 +540,14 @@ impl Server {
     fn intake_full(&self) -> bool {
         self.turn_bytes >= TURN_INTAKE || self.unstored >= MAX_UNSTORED
     }
+}
+
+/// How much an append made the longer of the feeds.
+fn encoded_bytes(places: &Places) -> usize {
+    let lengths = places
+        .iter()
+        .map(|range| (range.end - range.start) as usize);
+    lengths.max().unwrap_or(0)
 }
 
 impl Machine for Server {

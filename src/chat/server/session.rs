@@ -1,6 +1,7 @@
 //! Sessions of structured clients: what survives a cut connection.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(super) struct Session {
     pub(super) entered_at: u64,
     /// Since when there is no connection.
     pub(super) detached: Duration,
+    /// From where it was connected then.
+    address: Option<IpAddr>,
     /// Whether the room was told that the client has left.
     pub(super) left: bool,
 }
@@ -80,6 +83,7 @@ impl Session {
             ignores: Vec::new(),
             entered_at: 0,
             detached: Duration::ZERO,
+            address: None,
             left: true,
         }
     }
@@ -161,7 +165,12 @@ impl Session {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_token: HashMap<Token, Session>,
-    detached: VecDeque<(Duration, Token)>,
+    /// Those without connection, the one that waits longest first.
+    detached: BTreeSet<(Duration, Token)>,
+    /// The same by the address that they had.
+    detached_from: HashMap<Option<IpAddr>, BTreeSet<(Duration, Token)>>,
+    /// When it is to be looked at who has waited too long.
+    alarm: Option<Duration>,
     authors: HashMap<u64, u64>,
 }
 
@@ -175,7 +184,30 @@ impl Sessions {
     }
 
     pub(super) fn remove(&mut self, token: Token) -> Option<Session> {
+        self.stop_waiting(token);
         self.by_token.remove(&token)
+    }
+
+    /// The session has this connection from now on.
+    pub(super) fn attach(&mut self, token: Token, conn: ConnId) {
+        self.stop_waiting(token);
+        if let Some(session) = self.by_token.get_mut(&token) {
+            session.conn = Some(conn);
+        }
+    }
+
+    fn stop_waiting(&mut self, token: Token) {
+        let Some(session) = self.by_token.get(&token) else {
+            return;
+        };
+        let place = (session.detached, token);
+        self.detached.remove(&place);
+        if let Some(neighbours) = self.detached_from.get_mut(&session.address) {
+            neighbours.remove(&place);
+            if neighbours.is_empty() {
+                self.detached_from.remove(&session.address);
+            }
+        }
     }
 
     /// The number of the last line of this author that is in the log on disk.
@@ -185,7 +217,9 @@ impl Sessions {
 
     /// The log on disk has a line of this author.
     pub(super) fn logged(&mut self, author: u64, seq: u64) {
-        if self.authors.len() >= MAX_AUTHORS && !self.authors.contains_key(&author) {
+        // Who said nothing has nothing that could be sent again, and must not take the place of one who did.
+        let full = self.authors.len() >= MAX_AUTHORS;
+        if seq == 0 || (full && !self.authors.contains_key(&author)) {
             return;
         }
         let last = self.authors.entry(author).or_default();
@@ -193,38 +227,54 @@ impl Sessions {
     }
 
     /// The connection of this session is gone; it may come back until [`KEEP`] is over. A token that has to go
-    /// to make room is returned.
-    pub(super) fn detach(&mut self, token: Token, now: Duration) -> Option<Token> {
+    /// to make room is returned: one of the same address if that has more than `most`, which is as many as it may
+    /// have connections, so that nobody takes the sessions of others away by coming and going.
+    pub(super) fn detach(
+        &mut self,
+        token: Token,
+        now: Duration,
+        address: Option<IpAddr>,
+        most: usize,
+    ) -> Option<Token> {
+        self.stop_waiting(token);
         let session = self.by_token.get_mut(&token)?;
         session.conn = None;
         session.detached = now;
-        // A client that is cut often stands in the list once for each time.
-        self.detached.push_back((now, token));
-        if self.detached.len() > MAX_DETACHED {
-            let (at, oldest) = self.detached.pop_front()?;
-            return self.is_detached_since(oldest, at).then_some(oldest);
-        }
-        None
+        session.address = address;
+        self.detached.insert((now, token));
+        let neighbours = self.detached_from.entry(address).or_default();
+        neighbours.insert((now, token));
+        // Behind a Unix socket there are no addresses and no limit for each.
+        let most = address.map_or(MAX_DETACHED, |_| most);
+        let crowd = if neighbours.len() > most {
+            &*neighbours
+        } else if self.detached.len() > MAX_DETACHED {
+            &self.detached
+        } else {
+            return None;
+        };
+        crowd.first().map(|&(_, oldest)| oldest)
     }
 
-    /// The next session whose time is over, taken from the waiting list.
+    /// The next session whose time is over. It is to be removed.
     pub(super) fn pop_expired(&mut self, now: Duration) -> Option<Token> {
-        while let Some(&(at, token)) = self.detached.front() {
-            if at + KEEP > now {
-                return None;
-            }
-            self.detached.pop_front();
-            if self.is_detached_since(token, at) {
-                return Some(token);
-            }
+        self.alarm = self.alarm.filter(|&alarm| alarm > now);
+        let &(at, token) = self.detached.first()?;
+        if at + KEEP > now {
+            return None;
         }
-        None
+        self.stop_waiting(token);
+        Some(token)
     }
 
-    fn is_detached_since(&self, token: Token, at: Duration) -> bool {
-        self.by_token
-            .get(&token)
-            .is_some_and(|session| session.conn.is_none() && session.detached == at)
+    /// When [`Sessions::pop_expired`] is to be asked next, unless that was said before.
+    pub(super) fn next_alarm(&mut self) -> Option<Duration> {
+        let &(at, _) = self.detached.first()?;
+        if self.alarm.is_some() {
+            return None;
+        }
+        self.alarm = Some(at + KEEP);
+        self.alarm
     }
 }
 
@@ -274,19 +324,59 @@ mod tests {
         let token = |n: u8| Token::parse(&format!("{n:032x}")).unwrap();
         for n in [1, 2] {
             sessions.insert(token(n), session());
-            sessions.detach(token(n), Duration::from_secs(u64::from(n)));
+            sessions.detach(token(n), Duration::from_secs(u64::from(n)), None, 10);
         }
-        if let Some(back) = sessions.get(token(1)) {
-            back.conn = Some(ConnId {
-                slot: 0,
-                generation: 0,
-            });
-        }
+        let conn = ConnId {
+            slot: 0,
+            generation: 0,
+        };
+        sessions.attach(token(1), conn);
         assert_eq!(sessions.pop_expired(KEEP), None);
         assert_eq!(
             sessions.pop_expired(KEEP + Duration::from_secs(2)),
             Some(token(2))
         );
         assert_eq!(sessions.pop_expired(KEEP * 2), None);
+    }
+
+    #[test]
+    fn who_said_nothing_takes_nobodys_place_among_the_authors() {
+        let mut sessions = Sessions::default();
+        for author in 0..=MAX_AUTHORS as u64 {
+            sessions.logged(author, 0);
+        }
+        sessions.logged(7_000_000, 3);
+        assert_eq!(sessions.last_logged(7_000_000), 3);
+    }
+
+    #[test]
+    fn coming_and_going_takes_nobody_elses_session_away() {
+        let mut sessions = Sessions::default();
+        let token = |n: u64| Token::parse(&format!("{n:032x}")).unwrap();
+        let ip = |text: &str| Some(text.parse().unwrap());
+        let conn = ConnId {
+            slot: 0,
+            generation: 0,
+        };
+        sessions.insert(token(0), session());
+        sessions.detach(token(0), Duration::ZERO, ip("192.0.2.1"), 100);
+        // One that is cut off again and again takes one place.
+        sessions.insert(token(1), session());
+        for n in 0..=MAX_DETACHED as u64 {
+            let now = Duration::from_millis(n);
+            assert_eq!(sessions.detach(token(1), now, ip("192.0.2.2"), 100), None);
+            sessions.attach(token(1), conn);
+        }
+        // Many from one address take each other's.
+        for n in 2..=MAX_DETACHED as u64 + 2 {
+            sessions.insert(token(n), session());
+            let now = Duration::from_secs(20) + Duration::from_millis(n);
+            let gone = sessions.detach(token(n), now, ip("192.0.2.2"), 100);
+            assert_eq!(gone, (n >= 102).then(|| token(n - 100)), "{n}");
+            gone.map(|token| sessions.remove(token));
+        }
+        assert!(sessions.get(token(0)).is_some());
+        let all: usize = sessions.detached_from.values().map(BTreeSet::len).sum();
+        assert_eq!((all, sessions.detached.len()), (101, 101));
     }
 }

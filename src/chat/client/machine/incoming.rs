@@ -22,6 +22,9 @@ const MAX_FIRST_LINE: usize = 16 * 1024;
 /// How many events are kept while it is not known how much was missed.
 const MAX_UNREAD: usize = 10_000;
 
+/// How many bytes of the server's these may take. The longest event has megabytes.
+const MAX_UNREAD_BYTES: usize = 8 << 20;
+
 /// When a line was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
@@ -48,7 +51,10 @@ impl Client {
             };
             let event = match input.next_line(max) {
                 None => break,
-                Some(Line::Text(line)) => serde_json::from_slice::<ChatEvent<'_>>(line).ok(),
+                Some(Line::Text(line)) => {
+                    self.unread_bytes = self.unread_bytes.saturating_add(line.len());
+                    serde_json::from_slice::<ChatEvent<'_>>(line).ok()
+                }
                 Some(Line::TooLong) => None,
             };
             match event {
@@ -236,6 +242,7 @@ impl Client {
         }
         if again && self.config.interactive {
             self.unread = Some(Vec::new());
+            self.unread_bytes = 0;
             self.probe();
         }
     }
@@ -374,7 +381,7 @@ impl Client {
             None => self.show(shown),
             Some(unread) => {
                 unread.push(shown);
-                if unread.len() >= MAX_UNREAD {
+                if unread.len() >= MAX_UNREAD || self.unread_bytes >= MAX_UNREAD_BYTES {
                     self.show_unread();
                 }
             }

@@ -136,6 +136,8 @@ pub struct Client {
     private: u64,
     /// What is kept until it is known how much was missed.
     unread: Option<Vec<Shown>>,
+    /// How long the lines were that these came in.
+    unread_bytes: usize,
 
     progress: Progress,
     input_ended: bool,
@@ -174,6 +176,7 @@ impl Client {
             earlier: 0,
             private: 0,
             unread: None,
+            unread_bytes: 0,
             progress: Progress::new(&config.goal),
             input_ended: false,
             quit: None,

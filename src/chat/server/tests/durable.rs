@@ -357,3 +357,27 @@ fn bye_after_the_last_line_does_not_lose_it() {
     world.stores();
     assert_eq!(world.sees(bob), ["<ann> one", "* ann left"]);
 }
+
+/// The lines were never said, but who came meanwhile is there.
+#[test]
+fn who_comes_while_a_lost_line_waits_is_told_of_all_the_same() {
+    let mut world = durable();
+    let bob = world.nc_called("bob");
+    let prog = world.program(&hello(1, "prog"));
+    let ann = world.nc_called("ann");
+    world.seconds(5);
+    world.all_have_read();
+    world.disk = Disk::Waits;
+    world.types(bob, "lost");
+    world.types(ann, "/nick anna");
+    world.sees(ann);
+    assert_eq!(world.sees(bob), [""; 0]);
+    world.fails_to_store("no space left on device");
+    let seen = world.sees(bob);
+    assert!(seen.contains(&"* ann is now anna".to_string()), "{seen:?}");
+    let told = world.told(prog);
+    assert!(matches!(&told[..], [ChatEvent::Renamed { .. }]), "{told:?}");
+    world.types(bob, "kept");
+    world.stores();
+    assert_eq!(world.sees(ann).last().unwrap(), "<bob> kept");
+}

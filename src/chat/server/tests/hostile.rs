@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::world::{Disk, Fate, Peer, World, hello};
-use crate::chat::server::{OPERATORS, Rate, Slow};
+use crate::chat::server::{OPERATORS, Rate, Slow, TURN_INTAKE};
 use crate::chat::wire::{ChatEvent, Hello, Op, encode};
-use crate::core::machine::{Origin, Signal};
+use crate::core::machine::{Event, Origin, Signal};
 
 #[test]
 fn a_megabyte_without_newline_is_one_notice_and_no_memory() {
@@ -329,4 +329,128 @@ fn numbers_at_the_edge_do_no_harm() {
     world.types(bob, "/history 99999999999999999999");
     world.types(bob, "/history 4294967295");
     assert_eq!(world.fate(bob), Fate::Open);
+}
+
+/// What can be no nick was kept in its full length, a hundred times for each connection.
+#[test]
+fn only_what_can_be_a_nick_is_ignored() {
+    let mut world = World::new();
+    let ann = world.nc_called("ann");
+    for n in 0..20 {
+        world.types(ann, &format!("/ignore {n}{}", "\u{fdfa}".repeat(1000)));
+        world.types(ann, &format!("/msg {n}{} hi", "\u{fdfa}".repeat(1000)));
+    }
+    assert!(world.sees(ann)[0].ends_with("is longer than 24 columns or 64 bytes"));
+    world.types(ann, "/ignore");
+    assert!(world.sees(ann)[0].starts_with("* you ignore 0;"));
+    assert!(world.server.ignored_by.is_empty());
+    world.types(ann, "/ignore bob");
+    assert_eq!(world.sees(ann), ["* you ignore bob"]);
+}
+
+#[test]
+fn no_topic_keeps_others_out_of_a_room() {
+    let mut world = World::with(|config| config.limits.max_line = 1 << 20);
+    let bob = world.nc();
+    world.sends(bob, &[b"/topic ", &[0; 500_000][..], b"\n"].concat());
+    assert_eq!(
+        world.sees(bob),
+        ["* that topic is too long: the limit is 8192 bytes"]
+    );
+    let ann = world.nc();
+    assert_eq!(world.fate(ann), Fate::Open);
+    let carl = world.program(&hello(1, "carl"));
+    assert_eq!(world.fate(carl), Fate::Open);
+}
+
+/// New nicks are news for all: more in one turn than a turn takes in, and members who take everything would be too slow.
+#[test]
+fn a_flood_of_new_nicks_is_taken_in_portions() {
+    let mut world = World::new();
+    world.program(&hello(1, "prog"));
+    let flood: Vec<_> = (0..100).map(|_| world.nc()).collect();
+    let conns: Vec<_> = (world.server.members.iter().flatten())
+        .filter(|member| member.session.is_none())
+        .map(|member| member.conn)
+        .collect();
+    for (n, &conn) in conns.iter().enumerate() {
+        let lines: String = (0..100).map(|m| format!("/nick n{n}x{m}\n")).collect();
+        let bytes = lines.as_bytes();
+        world.handle(Event::Received { conn, bytes });
+    }
+    let grown = world.server.turn_bytes;
+    assert!(grown < TURN_INTAKE + 1024, "{grown} bytes in one turn");
+    assert!(grown >= TURN_INTAKE, "{grown} bytes were counted");
+    world.run();
+    world.types(flood[0], "/who");
+    let who = world.sees(flood[0]).pop().unwrap();
+    assert!(who.contains("n99x99"), "the rest is taken later: {who}");
+}
+
+#[test]
+fn who_asks_for_much_waits_for_it() {
+    let mut world = World::with(|config| {
+        config.limits.rate = Some(Rate {
+            per_second: 10.0,
+            burst: 20.0,
+        });
+    });
+    let ann = world.nc_called("ann");
+    let bob = world.nc_called("bob");
+    for n in 0..40 {
+        world.types(ann, &format!("{n} {}", "x".repeat(1000)));
+        world.seconds(1);
+    }
+    world.all_have_read();
+    world.puts(bob, "/history 40\n".repeat(20).as_bytes());
+    world.run();
+    let shown = world.sees(bob).len();
+    assert!(shown <= 3 * 40, "{shown} lines of answers at once");
+    world.seconds(30);
+    assert_eq!(shown + world.sees(bob).len(), 20 * 40, "all in the end");
+}
+
+#[test]
+fn making_rooms_takes_nobodys_history_away() {
+    let mut world = World::with(|config| config.max_rooms = 5);
+    let ann = world.nc();
+    world.types(ann, "/join #tea");
+    world.types(ann, "with milk");
+    world.types(ann, "/part");
+    let bob = world.nc();
+    for n in 0..20 {
+        world.types(bob, &format!("/join #r{n}"));
+    }
+    world.all_have_read();
+    world.types(ann, "/join #tea");
+    assert!(world.sees(ann).iter().any(|line| line.contains("milk")));
+}
+
+#[test]
+fn a_client_that_comes_and_goes_leaves_no_crowd_of_timers() {
+    let mut world = World::new();
+    for _ in 0..500 {
+        let program = world.program(&hello(1, "prog"));
+        world.cuts(program);
+        world.seconds(1);
+    }
+    let left = world.server.timers.count();
+    assert!(left < 50, "{left} timers");
+    world.seconds(400);
+    assert_eq!(world.server.nicks.len(), 0, "the session was forgotten");
+}
+
+#[test]
+fn a_session_that_is_crowded_out_is_said_to_have_left() {
+    let mut world = World::with(|config| config.limits.max_per_ip = 2);
+    let ann = world.arrives_from("198.51.100.7", Origin(0));
+    world.seconds(1);
+    world.sees(ann);
+    for n in 1..=3 {
+        let program = world.program(&hello(n, &format!("prog{n}x")));
+        world.cuts(program);
+    }
+    world.seconds(1);
+    let seen = world.sees(ann);
+    assert_eq!(seen.last().unwrap(), "* prog1x left", "{seen:?}");
 }

@@ -273,6 +273,25 @@ fn what_a_person_missed_is_counted_before_it_is_shown() {
     assert_eq!(world.said(), ["missed", "too", "live"]);
 }
 
+/// A server that never says how much it is does not make the client keep it all.
+#[test]
+fn what_is_kept_until_it_is_counted_has_an_end_in_bytes() {
+    let mut world = World::welcomed(Config {
+        interactive: true,
+        retry: None,
+        ..config()
+    });
+    world.cut();
+    world.wait();
+    world.open();
+    world.welcome(100, 0, true);
+    let long = "x".repeat(1 << 20);
+    for id in 1..=9 {
+        world.message(id, "bob", &long);
+    }
+    assert!(world.said().len() >= 8, "{} shown", world.said().len());
+}
+
 #[test]
 fn a_person_is_told_of_lines_that_wait() {
     let mut world = World::welcomed(Config {
