@@ -336,10 +336,8 @@ impl Room {
         for lost in self.uncommitted.drain(..) {
             for (dialect, stream) in self.streams.iter().enumerate() {
                 let range = lost.places[dialect].end..lost.ends[dialect];
-                let lines = stream
-                    .feed
-                    .slice(range)
-                    .split_inclusive(|&byte| byte == b'\n');
+                let lost = stream.feed.copy(range);
+                let lines = lost.split_inclusive(|&byte| byte == b'\n');
                 notices[dialect].extend(lines.map(<[u8]>::to_vec));
             }
             if let Some(lost) = lost.receipt {
