@@ -77,8 +77,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
         'sockkit;chat' {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Ask for this nick; without it the server gives one')
             [CompletionResult]::new('--nick', '--nick', [CompletionResultType]::ParameterName, 'Ask for this nick; without it the server gives one')
-            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Enter this room instead of the lobby')
-            [CompletionResult]::new('--room', '--room', [CompletionResultType]::ParameterName, 'Enter this room instead of the lobby')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Enter this room instead of #lobby; its # may be left out')
+            [CompletionResult]::new('--room', '--room', [CompletionResultType]::ParameterName, 'Enter this room instead of #lobby; its # may be left out')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]')
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD')
             [CompletionResult]::new('--send', '--send', [CompletionResultType]::ParameterName, 'Send this line instead of reading stdin; may be repeated')

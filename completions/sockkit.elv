@@ -72,8 +72,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
         &'sockkit;chat'= {
             cand -n 'Ask for this nick; without it the server gives one'
             cand --nick 'Ask for this nick; without it the server gives one'
-            cand -r 'Enter this room instead of the lobby'
-            cand --room 'Enter this room instead of the lobby'
+            cand -r 'Enter this room instead of #lobby; its # may be left out'
+            cand --room 'Enter this room instead of #lobby; its # may be left out'
             cand --history 'Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]'
             cand --password-file 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD'
             cand --send 'Send this line instead of reading stdin; may be repeated'

@@ -69,7 +69,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s q -l quie
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s n -l nick -d 'Ask for this nick; without it the server gives one' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s r -l room -d 'Enter this room instead of the lobby' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s r -l room -d 'Enter this room instead of #lobby; its # may be left out' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l history -d 'Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l password-file -d 'Read the password from the first line of this file instead of from SOCKKIT_PASSWORD' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l send -d 'Send this line instead of reading stdin; may be repeated' -r

@@ -139,6 +139,7 @@ Examples:
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   sockkit completions bash > ~/.local/share/bash-completion/completions/sockkit
+  sockkit completions zsh > ~/.zfunc/_sockkit      With fpath+=~/.zfunc before compinit in ~/.zshrc
   sockkit completions fish > ~/.config/fish/completions/sockkit.fish";
 
 const MAN_EXAMPLES: &str = "\
@@ -316,8 +317,8 @@ pub struct ChatArgs {
     /// Ask for this nick; without it the server gives one
     #[arg(short, long, value_name = "NICK", value_parser = values::word)]
     pub nick: Option<String>,
-    /// Enter this room instead of the lobby
-    #[arg(short, long, value_name = "ROOM", value_parser = values::word)]
+    /// Enter this room instead of #lobby; its # may be left out
+    #[arg(short, long, value_name = "ROOM", value_parser = values::room)]
     pub room: Option<String>,
     /// Show this many earlier lines on entering, and let them count [default: 20 at a terminal, else 0]
     #[arg(long, value_name = "N", conflicts_with = "no_history")]
@@ -482,6 +483,16 @@ mod tests {
             ("chat --timeout 0s", ValueValidation),
         ] {
             assert_eq!(parse(line).err(), Some(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_room_may_be_named_without_its_sign() {
+        for line in ["chat --room dev", "chat -r #dev"] {
+            let Ok(Command::Chat(args)) = parse(line) else {
+                panic!("no client");
+            };
+            assert_eq!(args.room.as_deref(), Some("#dev"), "{line}");
         }
     }
 

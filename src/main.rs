@@ -2,24 +2,24 @@
 
 use std::process::ExitCode;
 
-use sockkit::cli::Cli;
+use sockkit::cli::{Cli, Globals};
 use sockkit::error::Kind;
 use sockkit::ui::{self, Ui};
 
 fn main() -> ExitCode {
-    let cli = match Cli::parse_line() {
-        Ok(cli) => cli,
+    let (ui, outcome) = match Cli::parse_line() {
+        Ok(cli) => {
+            let ui = Ui::new(&cli.globals);
+            let outcome = sockkit::run(&ui, &cli.command);
+            (ui, outcome)
+        }
         Err(answer) if answer.use_stderr() => {
             ui::complain(&answer);
             return ExitCode::from(Kind::Usage.status());
         }
-        Err(answer) => {
-            ui::answer(&answer);
-            return ExitCode::SUCCESS;
-        }
+        Err(answer) => (Ui::new(&Globals::default()), ui::answer(&answer)),
     };
-    let ui = Ui::new(&cli.globals);
-    match sockkit::run(&ui, &cli.command) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             ui.error(&error);

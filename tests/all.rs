@@ -9,3 +9,6 @@ mod command_line;
 mod house;
 mod serve_chat;
 mod support;
+// Where rustix can make a pseudo-terminal.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+mod terminal;

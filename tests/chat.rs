@@ -128,6 +128,20 @@ fn expect_prints_the_match_and_count_counts() {
     assert_eq!(counting.stdout.rest(), ["<ann> one", "<ann> two"]);
 }
 
+/// The last that is printed counts as well: nobody is told of success who did not get the output.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_status_1_however_late_it_is_noticed() {
+    let full = || std::fs::File::create("/dev/full").expect("a device");
+    let server = Server::start(&[]);
+    let chat = ["chat", server.address(), "--json", "--send", "hi"];
+    for arguments in [&chat[..], &["--help"], &["man"]] {
+        let run = sockkit(arguments).stdout(full()).output().expect("it runs");
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&run).contains("cannot write to stdout"));
+    }
+}
+
 #[test]
 fn a_timeout_is_status_4() {
     let server = Server::start(&[]);

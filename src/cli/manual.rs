@@ -136,6 +136,14 @@ const CHAT: Page = Page {
                     "The password, unless --password-file is given.",
                 ),
                 COLOURS,
+                (
+                    "TZ",
+                    "The time zone of the times at a terminal. In a pipe there are none, with --json they are in UTC.",
+                ),
+                (
+                    "TERM",
+                    "With dumb no line can be edited: chat reads and prints as in a pipe.",
+                ),
             ],
         ),
         (

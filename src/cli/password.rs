@@ -61,16 +61,24 @@ impl PasswordArgs {
                 .map(Zeroizing::new)
                 .map_err(|error| Error::new(Kind::Other, unreadable()).because(error))?;
             let line = text.lines().next().unwrap_or_default();
-            return Password::new(line).map(Some);
+            return found(line, || format!("the file {}", path.display()));
         }
         match std::env::var(PASSWORD_VARIABLE) {
-            Ok(text) => Password::new(text).map(Some),
+            Ok(text) => found(text, || PASSWORD_VARIABLE.to_string()),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => Err(Error::new(
                 Kind::Usage,
                 format!("{PASSWORD_VARIABLE} is not UTF-8"),
             )),
         }
+    }
+}
+
+/// A password that stood somewhere. The error says where.
+fn found(text: impl Into<String>, place: impl FnOnce() -> String) -> Result<Option<Password>> {
+    match Password::new(text) {
+        Ok(password) => Ok(Some(password)),
+        Err(error) => Err(error.hint(format!("it was read from {}", place()))),
     }
 }
 
@@ -91,7 +99,9 @@ mod tests {
         assert_eq!(format!("{password:?}"), "Password(..)");
 
         std::fs::write(&path, "").expect("a file");
-        assert_eq!(args.read().expect_err("empty").kind(), Kind::Usage);
+        let empty = args.read().expect_err("empty");
+        assert_eq!(empty.kind(), Kind::Usage);
+        assert!(empty.advice().is_some_and(|hint| hint.contains("password")));
         std::fs::remove_file(&path).expect("removed");
         assert_eq!(args.read().expect_err("gone").kind(), Kind::Other);
     }

@@ -235,6 +235,15 @@ pub(super) fn word(text: &str) -> Result<String, &'static str> {
     Ok(text.into())
 }
 
+/// A room. Its `#`, behind which a shell sees a comment, may be left out.
+pub(super) fn room(text: &str) -> Result<String, &'static str> {
+    let name = word(text)?;
+    Ok(match name.starts_with('#') {
+        true => name,
+        false => format!("#{name}"),
+    })
+}
+
 /// One line: what looks like two to a receiver cannot be sent as one.
 pub(super) fn line(text: &str) -> Result<String, &'static str> {
     if text.contains(['\n', '\r']) {

@@ -168,10 +168,14 @@ fn talk(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Prints what clap answers to `--help` and `--version`.
-pub fn answer(answer: &clap::Error) {
-    // With a closed pipe there is nobody to tell.
-    let _ = answer.print();
+/// Prints what clap answers to `--help` and `--version`. A closed pipe is no error.
+pub fn answer(answer: &clap::Error) -> Result<()> {
+    match answer.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Other, "cannot write to stdout").because(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Says what is wrong with the command line, in the form of all our errors.

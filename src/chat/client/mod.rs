@@ -200,18 +200,20 @@ impl House {
         })
     }
 
-    /// Prints what is left and gives the terminal back.
-    fn close(self, result: &Result<()>) {
-        let hurry = match result {
+    /// Prints what is left and gives the terminal back. The result, which is no success when something could not
+    /// be printed.
+    fn close(self, result: Result<()>) -> Result<()> {
+        let hurry = match &result {
             Ok(()) => false,
             Err(error) => matches!(error.kind(), Kind::Signal(_) | Kind::TimedOut),
         };
         let terminal = self.view.finish(hurry);
         let patience = (hurry || terminal.is_some()).then_some(LAST_WORDS);
-        self.printing.finish(patience);
+        let printed = self.printing.finish(patience);
         if let Some(terminal) = terminal {
             terminal.finish(&self.ui);
         }
+        result.and(printed)
     }
 }
 
@@ -238,7 +240,7 @@ fn drive<M: Machine<Note = Note, Action = Action>>(
     })?;
     let (result, unacknowledged) = end(driver.machine());
     let ui = house.ui.clone();
-    house.close(&result);
+    let result = house.close(result);
     if unacknowledged > 0 {
         let text = match unacknowledged {
             1 => "1 line was not acknowledged".to_string(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::machine::Note;
 use crate::core::event_loop::Handle;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ui::{Output, Ui};
 
 /// How many bytes wait before the machine is asked to hold.
@@ -34,6 +34,8 @@ struct State {
     waiting: Vec<u8>,
     held: bool,
     ended: bool,
+    /// Why it could not be printed.
+    failure: Option<Error>,
 }
 
 struct Shared {
@@ -107,6 +109,7 @@ fn print_all(sink: &mut impl Sink, shared: &Shared) {
                 }
                 Err(error) => {
                     open = false;
+                    shared.lock().failure = Some(Error::new(error.kind(), error.to_string()));
                     shared.handle.urgent(Note::OutputFailed(error))
                 }
             };
@@ -138,8 +141,9 @@ impl Printing {
         self.printer.clone()
     }
 
-    /// Waits until all is printed, at most for `patience` if that is given.
-    pub(super) fn finish(self, patience: Option<Duration>) {
+    /// Waits until all is printed, at most for `patience` if that is given. Why it could not be, which the machine
+    /// hears too late when it was the last that was printed.
+    pub(super) fn finish(self, patience: Option<Duration>) -> Result<()> {
         self.printer.shared.lock().ended = true;
         self.printer.shared.changed.notify_one();
         match patience {
@@ -150,5 +154,11 @@ impl Printing {
                 Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {}
             },
         }
+        self.printer
+            .shared
+            .lock()
+            .failure
+            .take()
+            .map_or(Ok(()), Err)
     }
 }

@@ -1,0 +1,451 @@
+//! `chat` at a terminal, end to end: the real binary on a pseudo-terminal, and the screen as a person sees it.
+//!
+//! The pseudo-terminal is not the client's controlling terminal: that would take a call between fork and exec,
+//! and only the keys' signals, which a line editor does not use, and SIGWINCH, which the tests send themselves,
+//! come with it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU16;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::support::{Nc, PATIENCE, Server, sockkit};
+
+const ROWS: u16 = 40;
+
+/// A program on a terminal of its own. It is killed with the test.
+struct Tty {
+    keyboard: File,
+    terminal: OwnedFd,
+    output: Receiver<Vec<u8>>,
+    /// All that was printed, as it came.
+    raw: Vec<u8>,
+    screen: vt100::Parser,
+    pid: Pid,
+    end: Receiver<ExitStatus>,
+    ended: bool,
+}
+
+impl Tty {
+    fn start(command: &mut Command, columns: u16) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&master).expect("it is ours");
+        unlockpt(&master).expect("it can be opened");
+        let path = ptsname(&master, Vec::new()).expect("it has a name");
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal = rustix::fs::open(path, flags, Mode::empty()).expect("its other side");
+        tcsetwinsize(&terminal, size(columns)).expect("a size");
+        let stdio = || Stdio::from(terminal.try_clone().expect("a handle"));
+        let mut child = command
+            .stdin(stdio())
+            .stdout(stdio())
+            .stderr(stdio())
+            .spawn()
+            .expect("it starts");
+        let pid = Pid::from_child(&child);
+        let keyboard = File::from(master);
+        let mut display = keyboard.try_clone().expect("a handle");
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // Ends with an error when the last handle of the other side is closed.
+            while let Ok(count @ 1..) = display.read(&mut buffer) {
+                // What nobody looks at is read all the same, or the client would stand still.
+                let _ = sender.send(buffer[..count].to_vec());
+            }
+        });
+        let (sender, end) = mpsc::channel();
+        thread::spawn(move || {
+            let _ = sender.send(child.wait().expect("it can be waited for"));
+        });
+        Self {
+            keyboard,
+            terminal,
+            output,
+            raw: Vec::new(),
+            screen: vt100::Parser::new(cells(ROWS), cells(columns), 0),
+            pid,
+            end,
+            ended: false,
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("a keyboard");
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).expect("it is there");
+    }
+
+    /// The lines on the screen, without the times before them; one that is wrapped is one.
+    fn lines(&self) -> Vec<String> {
+        let contents = self.screen.screen().contents();
+        contents
+            .lines()
+            .map(|line| without_time(line.trim_end()).to_string())
+            .collect()
+    }
+
+    /// Waits until the screen is as it should be.
+    #[track_caller]
+    fn until(&mut self, condition: impl Fn(&[String]) -> bool) -> Vec<String> {
+        loop {
+            let lines = self.lines();
+            if condition(&lines) {
+                return lines;
+            }
+            match self.output.recv_timeout(PATIENCE) {
+                Ok(bytes) => {
+                    self.screen.process(&bytes);
+                    self.raw.extend(bytes);
+                }
+                Err(_) => panic!("the screen stays\n{}", self.screen.screen().contents()),
+            }
+        }
+    }
+
+    /// Waits until the screen ends with these lines.
+    #[track_caller]
+    fn until_ends_with(&mut self, expected: &[&str]) {
+        self.until(|lines| lines.ends_with(&to_strings(expected)));
+    }
+
+    fn settings(&self) -> Termios {
+        tcgetattr(&self.terminal).expect("a terminal")
+    }
+
+    /// Waits for the end, and for all that was printed. The exit status.
+    #[track_caller]
+    fn ends(&mut self) -> i32 {
+        let status = self.end.recv_timeout(PATIENCE).expect("it ends");
+        self.ended = true;
+        // A mark of our own behind the program's last byte.
+        let terminal = self.terminal.try_clone().expect("a handle");
+        File::from(terminal)
+            .write_all(b"\r\n(end)")
+            .expect("a screen");
+        self.until(|lines| lines.last().is_some_and(|line| line == "(end)"));
+        status
+            .code()
+            .or_else(|| Some(128 + status.signal()?))
+            .expect("a status")
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("some")
+}
+
+fn size(columns: u16) -> Winsize {
+    Winsize {
+        ws_row: ROWS,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+fn without_time(line: &str) -> &str {
+    let bytes = line.as_bytes();
+    match bytes {
+        [a, b, b':', c, d, b' ', ..] if [a, b, c, d].iter().all(|x| x.is_ascii_digit()) => {
+            &line[6..]
+        }
+        _ => line,
+    }
+}
+
+fn to_strings(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_string()).collect()
+}
+
+/// How often a part is on the screen.
+fn count(lines: &[String], part: &str) -> usize {
+    lines.iter().map(|line| line.matches(part).count()).sum()
+}
+
+fn chat(address: &str) -> Command {
+    let mut command = sockkit(&["chat", address, "--nick", "bob"]);
+    command.env("TERM", "xterm-256color");
+    command
+}
+
+/// A server, ann with `nc`, and bob at a terminal.
+fn room(columns: u16) -> (Server, Nc, Tty) {
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("ann");
+    let mut bob = Tty::start(&mut chat(server.address()), columns);
+    bob.until_ends_with(&["<bob>"]);
+    ann.until("bob joined");
+    (server, ann, bob)
+}
+
+#[test]
+fn a_line_that_is_typed_is_sent_and_stands_there_once() {
+    let (_server, mut ann, mut bob) = room(80);
+    bob.types("hello, ann");
+    bob.until_ends_with(&["<bob> hello, ann"]);
+    bob.types("\r");
+    assert_eq!(ann.until("hello"), "<bob> hello, ann");
+    ann.types("hello, bob\n");
+    bob.until_ends_with(&["<bob> hello, ann", "<ann> hello, bob", "<bob>"]);
+}
+
+#[test]
+fn a_half_typed_line_stays_whole_while_others_speak() {
+    for columns in [80, 40, 20] {
+        let (_server, mut ann, mut bob) = room(columns);
+        let half = "this line, with 漢字, is longer than some terminals";
+        bob.types(half);
+        let typed = format!("<bob> {half}");
+        bob.until_ends_with(&[&typed]);
+        let long = "x".repeat(usize::from(columns) * 2);
+        ann.types(&format!("one\n{long}\nthree\n"));
+        let long = format!("<ann> {long}");
+        bob.until_ends_with(&["<ann> one", &long, "<ann> three", &typed]);
+        bob.types(", as this\r");
+        let whole = format!("{typed}, as this");
+        assert_eq!(ann.until("<bob>"), whole);
+        bob.until_ends_with(&["<ann> one", &long, "<ann> three", &whole, "<bob>"]);
+    }
+}
+
+#[test]
+fn a_half_typed_line_survives_a_change_of_the_width() {
+    let (_server, mut ann, mut bob) = room(80);
+    bob.types("half a line that will not fit");
+    bob.until_ends_with(&["<bob> half a line that will not fit"]);
+    tcsetwinsize(&bob.terminal, size(30)).expect("a size");
+    bob.screen.screen_mut().set_size(cells(ROWS), cells(30));
+    bob.signal(Signal::WINCH);
+    ann.types("hello\n");
+    bob.until(|lines| {
+        let last = lines.last().map(String::as_str);
+        count(lines, "<ann> hello") == 1 && last == Some("<bob> half a line that will not fit")
+    });
+    bob.types(" here\r");
+    assert_eq!(
+        ann.until("<bob>"),
+        "<bob> half a line that will not fit here"
+    );
+}
+
+#[test]
+fn tab_completes_commands_and_names() {
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("annabella");
+    let mut bob = Tty::start(&mut chat(server.address()), 80);
+    bob.until_ends_with(&["<bob>"]);
+    ann.until("bob joined");
+    bob.types("/hi\t");
+    bob.until_ends_with(&["<bob> /history"]);
+    bob.types("\x15/msg anna\t");
+    bob.until_ends_with(&["<bob> /msg annabella"]);
+    bob.types("psst\r");
+    assert_eq!(ann.until("psst"), "[bob] psst");
+}
+
+#[test]
+fn several_lines_that_are_pasted_are_asked_back() {
+    let paste = "\x1b[200~one\ntwo\nthree\x1b[201~\r";
+    let (_server, mut ann, mut bob) = room(80);
+    bob.types(paste);
+    bob.until_ends_with(&["send 3 lines? [y/N]"]);
+    bob.types("n\r");
+    bob.until(|lines| count(lines, "* 3 lines not sent") == 1);
+    bob.types("nothing yet\r");
+    assert_eq!(ann.until("<bob>"), "<bob> nothing yet");
+    bob.types(paste);
+    bob.until_ends_with(&["send 3 lines? [y/N]"]);
+    bob.types("y\r");
+    for line in ["<bob> one", "<bob> two", "<bob> three"] {
+        assert_eq!(ann.until("<bob>"), line);
+    }
+}
+
+/// Forwards to a server, unless it is cut.
+struct Cable {
+    address: SocketAddr,
+    /// `None` while it is cut.
+    streams: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Cable {
+    fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let streams = Arc::new(Mutex::new(Some(Vec::new())));
+        let shared = Arc::clone(&streams);
+        // The thread ends with the test process: accept(2) has no other end.
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let near = near.expect("a connection");
+                let mut streams = shared.lock().expect("no panic");
+                let Some(streams) = streams.as_mut() else {
+                    continue;
+                };
+                let far = TcpStream::connect(server).expect("the server listens");
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let mut from = from.try_clone().expect("a handle");
+                    let mut to = to.try_clone().expect("a handle");
+                    thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                streams.extend([near, far]);
+            }
+        });
+        Self { address, streams }
+    }
+
+    fn cut(&self) {
+        for stream in self
+            .streams
+            .lock()
+            .expect("no panic")
+            .take()
+            .expect("whole")
+        {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        *self.streams.lock().expect("no panic") = Some(Vec::new());
+    }
+}
+
+#[test]
+fn a_lost_connection_is_said_once_and_loses_nothing() {
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("ann");
+    let cable = Cable::to(server.socket_address());
+    let mut bob = Tty::start(&mut chat(&cable.address.to_string()), 100);
+    bob.until_ends_with(&["<bob>"]);
+    ann.until("bob joined");
+    bob.types("half a line");
+    bob.until_ends_with(&["<bob> half a line"]);
+    cable.cut();
+    bob.until(|lines| count(lines, "lost the connection") == 1);
+    bob.until_ends_with(&["<bob> half a line"]);
+    bob.types(" and the rest\r");
+    bob.until(|lines| count(lines, "1 line waits") == 1);
+    ann.types("one\ntwo\n/ping\n");
+    ann.until("pong");
+    cable.mend();
+    assert_eq!(ann.until("<bob>"), "<bob> half a line and the rest");
+    let lines = bob.until(|lines| {
+        count(lines, "<ann> two") == 1 && lines.last().is_some_and(|line| line == "<bob>")
+    });
+    let unread = lines
+        .iter()
+        .position(|line| line == "--- 2 unread while disconnected ---");
+    let unread = unread.expect("it is marked");
+    assert_eq!(lines[unread + 1..][..2], ["<ann> one", "<ann> two"]);
+    assert_eq!(count(&lines, "lost the connection"), 1);
+    assert_eq!(count(&lines, "connected again"), 1);
+    assert_eq!(count(&lines, "half a line and the rest"), 1);
+}
+
+/// The settings that a line editor changes.
+fn modes(settings: &Termios) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        settings.input_modes, settings.output_modes, settings.control_modes, settings.local_modes
+    )
+}
+
+#[test]
+fn ctrl_d_leaves_with_success_and_the_terminal_as_it_was() {
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("ann");
+    let mut bob = Tty::start(&mut chat(server.address()), 80);
+    bob.until_ends_with(&["<bob>"]);
+    bob.types("bye\r");
+    ann.until("<bob> bye");
+    bob.until_ends_with(&["<bob> bye", "<bob>"]);
+    let while_typing = modes(&bob.settings());
+    bob.types("\x04");
+    assert_eq!(bob.ends(), 0);
+    let after = modes(&bob.settings());
+    assert_ne!(after, while_typing);
+    assert_eq!(after, fresh_settings());
+    assert!(!bob.screen.screen().bracketed_paste());
+    assert!(ann.until("left").contains("bob"));
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_though_a_line_is_half_typed() {
+    let (_server, _ann, mut bob) = room(80);
+    bob.types("half a li");
+    bob.until_ends_with(&["<bob> half a li"]);
+    bob.signal(Signal::TERM);
+    assert_eq!(bob.ends(), 143);
+    assert_eq!(modes(&bob.settings()), fresh_settings());
+    assert!(!bob.screen.screen().bracketed_paste());
+}
+
+/// The settings of a terminal that nobody has used.
+fn fresh_settings() -> String {
+    let idle = Tty::start(Command::new("cat").stdin(Stdio::null()), 80);
+    modes(&idle.settings())
+}
+
+#[test]
+fn what_a_peer_sends_never_reaches_the_terminal_raw() {
+    let (_server, mut ann, mut bob) = room(80);
+    ann.types("a\x1b[2Jb\x1b]52;c;AAAA\x07c\u{9b}31md\u{202e}e\x08\x0e\n");
+    bob.until(|lines| count(lines, r"a\x1b[2Jb\x1b]52;c;AAAA\x07c") == 1);
+    bob.until_ends_with(&["<bob>"]);
+    let printed = String::from_utf8(bob.raw.clone()).expect("UTF-8");
+    for (at, _) in printed.match_indices('\x1b') {
+        let sequence = &printed[at + 1..];
+        let end = sequence[1..]
+            .find(|c: char| !c.is_ascii_digit() && c != ';' && c != '?')
+            .map_or(sequence.len(), |end| end + 2);
+        let sequence = &sequence[..end];
+        // Colours, erasing, moving; bracketed paste and synchronised output.
+        let ours = sequence.starts_with('[') && sequence.ends_with(['m', 'K', 'J', 'A', 'B', 'C'])
+            || ["[?2004h", "[?2004l", "[?2026h", "[?2026l"].contains(&sequence);
+        assert!(ours && sequence != "[2J", "{sequence:?} in {printed:?}");
+    }
+    let strange = |c: char| c.is_control() && !matches!(c, '\x1b' | '\r' | '\n');
+    assert!(!printed.contains(strange), "{printed:?}");
+    assert!(!printed.contains('\u{202e}'), "{printed:?}");
+}
+
+#[test]
+fn no_color_is_obeyed() {
+    let sgr = regex::Regex::new("\x1b\\[[0-9;]*m").expect("a pattern");
+    for (variable, coloured) in [("NO_COLOR", false), ("SOMETHING_ELSE", true)] {
+        let server = Server::start(&[]);
+        let mut ann = server.nc().called("ann");
+        let mut bob = Tty::start(chat(server.address()).env(variable, "1"), 80);
+        bob.until_ends_with(&["<bob>"]);
+        ann.until("bob joined");
+        ann.types("hello\n");
+        bob.until_ends_with(&["<ann> hello", "<bob>"]);
+        let printed = String::from_utf8_lossy(&bob.raw).into_owned();
+        assert_eq!(sgr.is_match(&printed), coloured, "{printed:?}");
+    }
+}
