@@ -321,23 +321,29 @@ impl<M: Machine> EventLoop<M> {
         }
     }
 
-    /// Those whose input was not wanted get their turn again once it is. This is asked before each sleep,
-    /// after everything that can have changed the machine's mind, since no edge will come for what is
-    /// already there.
+    /// Those whose input was not wanted get their turn again once it is, and before those who came later: where
+    /// room for one more comes now and then, whoever talks all the time would take it each time. This is asked
+    /// before each sleep, after everything that can have changed the machine's mind, since no edge will come for
+    /// what is already there.
     fn unpark(&mut self) {
-        let mut parked = std::mem::take(&mut self.parked);
-        parked.retain(|&conn| {
-            let Some(connection) = self.connections.get(conn) else {
+        if self.parked.is_empty() {
+            return;
+        }
+        let later = std::mem::take(&mut self.ready);
+        let ready = &mut self.ready;
+        let (connections, machine) = (&mut self.connections, &self.machine);
+        self.parked.retain(|&conn| {
+            let Some(connection) = connections.get(conn) else {
                 return false;
             };
-            let wanted = connection.state.broken.is_some()
-                || connection.state.reads(self.machine.appetite(conn));
+            let wanted =
+                connection.state.broken.is_some() || connection.state.reads(machine.appetite(conn));
             if wanted {
-                self.ready.push_back(conn);
+                ready.push_back(conn);
             }
             !wanted
         });
-        self.parked = parked;
+        self.ready.extend(later);
     }
 
     fn read_all(&mut self, now: Now) {

@@ -646,6 +646,33 @@ fn a_flood_does_not_keep_another_waiting() {
     running.stop();
 }
 
+/// Where the machine takes in one read a turn, whoever always has more must not be that one each time.
+#[test]
+fn who_was_not_wanted_comes_before_who_has_more() {
+    let (mut flood, flood_theirs) = tcp_pair();
+    let (mut quiet, quiet_theirs) = tcp_pair();
+    flood.set_nonblocking(true).unwrap();
+    while flood.write(&[b'x'; 16 * 1024]).is_ok() {}
+    quiet.write_all(b"hello").unwrap();
+    let running = Running::start(|event_loop| {
+        event_loop.machine().one_per_turn = true;
+        for stream in [flood_theirs, quiet_theirs] {
+            let peer = PeerAddr::Unix(None);
+            event_loop.handle().adopt(stream, peer, Origin(0)).unwrap();
+        }
+    });
+    let mut before = 0;
+    loop {
+        match running.next() {
+            Seen::Received(_, bytes) if bytes == b"hello" => break,
+            Seen::Received(..) => before += 1,
+            _ => {}
+        }
+    }
+    assert!(before <= 1, "{before} turns of the flood came first");
+    running.stop();
+}
+
 #[test]
 fn a_connection_that_is_named_often_is_written_within_its_budget() {
     let running = Running::start(|_| {});
