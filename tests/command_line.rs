@@ -13,6 +13,10 @@ fn a_usage_error_is_status_2_and_names_what_is_wrong() {
             "the port is above 65535",
         ),
         (&["serve-chat", "udp://localhost:1"], "datagrams"),
+        (
+            &["serve-chat", "--max-line", "1MiB"],
+            "does not hold a line of 1048576",
+        ),
         (&["chat", "8888"], "the host is missing"),
         (&["dance"], "unrecognized subcommand"),
         (&["chat", "--expect", "("], "regex"),

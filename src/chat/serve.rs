@@ -178,8 +178,12 @@ fn listen_options(args: &ServeChatArgs) -> ListenOptions {
 
 fn config(ui: &Ui, args: &ServeChatArgs) -> Result<Config> {
     let password = args.password.read()?;
+    let limits = limits(args);
+    limits
+        .check()
+        .map_err(|why| Error::new(Kind::Usage, why).hint("see --send-queue and --max-line"))?;
     Ok(Config {
-        limits: limits(args),
+        limits,
         max_rooms: args.max_rooms as usize,
         memory: Memory {
             lines: args.history as usize,
@@ -234,16 +238,19 @@ fn adjust(limits: &mut Limits, name: &str, value: &str) -> Result<(), String> {
         return Err(format!("there is no limit {name}"));
     };
     let wanted = self::limits(&args);
+    let mut changed = limits.clone();
     match name {
-        "max-clients" => limits.max_clients = wanted.max_clients,
-        "max-per-ip" => limits.max_per_ip = wanted.max_per_ip,
-        "rate" => limits.rate = wanted.rate,
-        "max-line" => limits.max_line = wanted.max_line,
-        "idle-timeout" => limits.idle_timeout = wanted.idle_timeout,
-        "send-queue" => limits.send_queue = wanted.send_queue,
-        "slow" => limits.slow = wanted.slow,
+        "max-clients" => changed.max_clients = wanted.max_clients,
+        "max-per-ip" => changed.max_per_ip = wanted.max_per_ip,
+        "rate" => changed.rate = wanted.rate,
+        "max-line" => changed.max_line = wanted.max_line,
+        "idle-timeout" => changed.idle_timeout = wanted.idle_timeout,
+        "send-queue" => changed.send_queue = wanted.send_queue,
+        "slow" => changed.slow = wanted.slow,
         _ => return Err(format!("{name} cannot be changed while the server runs")),
     }
+    changed.check()?;
+    *limits = changed;
     Ok(())
 }
 

@@ -28,6 +28,23 @@ pub struct Limits {
     pub slow: Slow,
 }
 
+/// How many bytes a byte of a line may come to on its way to a member, with name and time: a NUL is `\u0000` in JSON.
+const GROWTH: usize = 8;
+
+impl Limits {
+    /// Refuses limits that contradict each other. The error is a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let least = self.max_line.saturating_mul(GROWTH);
+        if self.send_queue < least {
+            return Err(format!(
+                "a send queue of {} bytes does not hold a line of {}: it needs {least}",
+                self.send_queue, self.max_line
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A token bucket's size and refill.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
