@@ -334,7 +334,8 @@ flow() {
     local open clients
     for open in 1 32; do
         for clients in "$few" "$many"; do
-            measure_all "flow-$open-$clients" "$servers" flow --open "$open" --clients "$clients" --seconds "$seconds"
+            measure_all "flow-$open-$clients" "$servers" flow --open "$open" --clients "$clients" \
+                --seconds "$seconds" --patience 60
         done
     done
     head_row 'open, clients' server deliveries/s 'least-greatest' 'x naive' server generator 'write(v) per delivery'
