@@ -62,6 +62,26 @@ fn a_refusal_is_status_5_in_the_servers_words() {
 }
 
 #[test]
+fn a_command_that_is_not_obeyed_is_status_1_and_named() {
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("ann");
+    for (line, why) in [
+        ("/jion #tea", "there is no /jion; did you mean /join?"),
+        ("/nick ann", "the nick ann is taken"),
+        ("/msg bob hello", "nobody here is called bob"),
+    ] {
+        let run = run_with(
+            &["chat", server.address(), "--nick", "ci"],
+            &format!("{line}\nbye\n"),
+        );
+        assert_eq!(run.status.code(), Some(1), "{line}: {}", stderr(&run));
+        assert!(stderr(&run).contains(why), "{line}: {}", stderr(&run));
+        // What came after it was said all the same.
+        assert_eq!(ann.until("<ci>"), "<ci> bye");
+    }
+}
+
+#[test]
 fn something_else_than_our_server_is_status_6() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();

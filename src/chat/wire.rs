@@ -306,7 +306,7 @@ pub enum ChatEvent<'a> {
         /// The number.
         seq: u64,
     },
-    /// A line was not delivered, and need not be sent again.
+    /// A line was not delivered, or is a command that was not obeyed. It need not be sent again.
     Refusal {
         /// Its number.
         seq: u64,

@@ -39,13 +39,14 @@ impl Server {
     pub(super) fn obey(&mut self, now: Now, conn: ConnId, line: &str, seq: u64) {
         let command = match parse(line) {
             Ok(command) => command,
-            Err(text) => return self.notice(conn, &text),
+            Err(text) => return self.decline(conn, seq, &text),
         };
         match command {
             Command::Say(text) => self.speak(now, conn, Kind::Message, text, seq),
             Command::Me(text) => self.speak(now, conn, Kind::Action, text, seq),
-            Command::Topic(Some(text)) if text.len() > MAX_TOPIC => self.notice(
+            Command::Topic(Some(text)) if text.len() > MAX_TOPIC => self.decline(
                 conn,
+                seq,
                 &format!("that topic is too long: the limit is {MAX_TOPIC} bytes"),
             ),
             Command::Topic(Some(text)) => {
@@ -53,17 +54,19 @@ impl Server {
                 self.notice(conn, "the topic is set");
             }
             Command::Topic(None) => self.show_topic(conn),
-            Command::Nick(name) => self.rename(now, conn, name),
+            Command::Nick(name) => self.rename(now, conn, name, seq),
             Command::Join(name) => match RoomName::parse(name) {
-                Ok(name) => self.move_to(now, conn, name),
-                Err(why) => self.notice(conn, &format!("the room's name {why}: {name}")),
+                Ok(name) => self.move_to(now, conn, name, seq),
+                Err(why) => {
+                    self.decline(conn, seq, &format!("the room's name {why}: {name}"));
+                }
             },
-            Command::Part => self.move_to(now, conn, RoomName::lobby()),
+            Command::Part => self.move_to(now, conn, RoomName::lobby(), seq),
             Command::Rooms => self.list_rooms(conn),
             Command::Who => self.list_members(conn),
-            Command::Msg { to, text } => self.speak_to(now, conn, to, text),
+            Command::Msg { to, text } => self.speak_to(now, conn, to, text, seq),
             Command::History(count) => self.show_history(conn, count),
-            Command::Ignore(nick) => self.ignore(conn, nick),
+            Command::Ignore(nick) => self.ignore(conn, nick, seq),
             Command::Ping => self.tell(conn, &ChatEvent::Pong),
             Command::Help => self.help(conn),
             Command::Quit(text) => self.quit(now, conn, text),
@@ -117,15 +120,16 @@ impl Server {
         self.mark_place(index);
     }
 
-    fn speak_to(&mut self, now: Now, conn: ConnId, to: &str, text: &str) {
+    fn speak_to(&mut self, now: Now, conn: ConnId, to: &str, text: &str, seq: u64) {
         let Some(named) = self.peek(conn).and_then(|member| member.nick.clone()) else {
             return;
         };
         // The key of a text that is too long for a nick is costly, and nobody's.
         let key = Nick::parse(to).map(|nick| nick.key());
         let Some(&holder) = key.ok().and_then(|key| self.nicks.get(&key)) else {
-            return self.notice(
+            return self.decline(
                 conn,
+                seq,
                 &format!("nobody here is called {to}; /who lists who is"),
             );
         };
@@ -147,8 +151,9 @@ impl Server {
             .and_then(|receiver| self.peek(receiver))
             .map_or(0, |member| member.outbox.own_bytes());
         if waiting + text.len() > self.config.limits.send_queue {
-            return self.notice(
+            return self.decline(
                 conn,
+                seq,
                 &format!("not delivered: {to} does not read at the moment"),
             );
         }
@@ -182,10 +187,10 @@ impl Server {
         }
     }
 
-    fn rename(&mut self, now: Now, conn: ConnId, name: &str) {
+    fn rename(&mut self, now: Now, conn: ConnId, name: &str, seq: u64) {
         let nick = match Nick::parse(name) {
             Ok(nick) => nick,
-            Err(why) => return self.notice(conn, &format!("the nick {name} {why}")),
+            Err(why) => return self.decline(conn, seq, &format!("the nick {name} {why}")),
         };
         let named = Named::new(nick);
         let Some(member) = self.peek(conn) else {
@@ -199,8 +204,9 @@ impl Server {
             return self.notice(conn, &format!("you are {name} already"));
         }
         if named.key != old.key && !self.is_free(&named.key) {
-            return self.notice(
+            return self.decline(
                 conn,
+                seq,
                 &format!("the nick {name} is taken, or looks like one that is"),
             );
         }
@@ -253,7 +259,7 @@ impl Server {
         }
     }
 
-    fn move_to(&mut self, now: Now, conn: ConnId, name: RoomName) {
+    fn move_to(&mut self, now: Now, conn: ConnId, name: RoomName, seq: u64) {
         let Some(member) = self.peek(conn) else {
             return;
         };
@@ -263,7 +269,7 @@ impl Server {
         let token = member.session;
         let here = member.place.map(|seat| seat.room);
         let Some(index) = self.find_or_make(name) else {
-            return self.notice(conn, "there are too many rooms");
+            return self.decline(conn, seq, "there are too many rooms");
         };
         let name = self.places[index].room.name().clone();
         if here == Some(index) {
@@ -443,7 +449,7 @@ impl Server {
         self.send(conn, bytes);
     }
 
-    fn ignore(&mut self, conn: ConnId, nick: Option<&str>) {
+    fn ignore(&mut self, conn: ConnId, nick: Option<&str>, seq: u64) {
         let Some(member) = self.member(conn) else {
             return;
         };
@@ -457,7 +463,7 @@ impl Server {
         // Only what can be a nick: anything else would be kept for nothing, and in any length.
         let key = match Nick::parse(nick) {
             Ok(nick) => nick.key(),
-            Err(why) => return self.notice(conn, &format!("the nick {nick} {why}")),
+            Err(why) => return self.decline(conn, seq, &format!("the nick {nick} {why}")),
         };
         let keys = &mut member.ignores;
         if let Some(at) = keys.iter().position(|ignored| *ignored == key) {
@@ -466,7 +472,7 @@ impl Server {
             return self.notice(conn, &format!("you hear {nick} again"));
         }
         if keys.len() >= MAX_IGNORED {
-            return self.notice(conn, &format!("you ignore {MAX_IGNORED} already"));
+            return self.decline(conn, seq, &format!("you ignore {MAX_IGNORED} already"));
         }
         keys.push(key.clone());
         self.ignored_by.entry(key).or_default().push(conn);
@@ -500,6 +506,15 @@ impl Server {
         self.end_session(conn);
         let why = if text.is_empty() { "quit" } else { text };
         self.leave(now, conn, why);
+    }
+
+    /// Says that a line did not do what it asked for: a person is told so, and our client gets it with the line's
+    /// number, so that a script can tell.
+    fn decline(&mut self, conn: ConnId, seq: u64, text: &str) {
+        match self.peek(conn).and_then(|member| member.session) {
+            Some(token) => self.refuse_line(token, seq, text),
+            None => self.notice(conn, text),
+        }
     }
 
     /// Several lines of the server's own.

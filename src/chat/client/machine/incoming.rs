@@ -141,7 +141,8 @@ impl Client {
                 self.pass_on(event);
             }
             ChatEvent::Refusal { seq, .. } => {
-                if self.lines.refuse(seq) {
+                // A person has read it and knows better than an exit status what to do.
+                if self.lines.refuse(seq) && !self.config.interactive {
                     self.refused += 1;
                 }
                 self.awaited
