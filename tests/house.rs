@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "src/transfer/outgoing.rs",
     "src/transfer/path.rs",
     "src/transfer/receiver.rs",
+    "src/transfer/report.rs",
     "src/transfer/sender.rs",
     "src/transfer/session.rs",
     "src/transfer/table.rs",

@@ -7,6 +7,7 @@
 //!   that are being filled; [`digest`]: what judges, and what finds differences.
 //! - [`session`]: hello, keepalive, endings, the same at both ends.
 //! - [`sender`], [`receiver`]: the two machines.
+//! - [`report`]: what a transfer tells its user.
 //! - [`source`], [`store`]: the disk of the sender and of the receiver, which are not pure.
 //!
 //! # The split between machine and driver
@@ -78,6 +79,7 @@ pub mod frame;
 pub mod outgoing;
 pub mod path;
 pub mod receiver;
+pub mod report;
 pub mod sender;
 pub mod session;
 pub mod source;
