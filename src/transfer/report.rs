@@ -288,12 +288,12 @@ pub struct FileReport {
     /// `--rename` gave it this name.
     pub saved_as: Option<Name>,
     /// Whether it was offered, and if so with what size.
-    pub(super) offered: Offered,
+    pub offered: Offered,
 }
 
 /// What the other end was told of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offered {
+pub enum Offered {
     /// Nothing.
     No,
     /// That it is there; of a file, with its size where that was known. Other things count as empty.
@@ -703,3 +703,6 @@ impl Reporter {
         self.sink.take(Report { event, session });
     }
 }
+
+#[cfg(test)]
+mod tests;
