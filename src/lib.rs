@@ -5,7 +5,7 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! chat -> ui, core, error, cli (its own Args struct)
-//! transfer -> core, error
+//! transfer -> ui, core, error, cli (its own Args structs)
 //! ui   -> core, error, cli (Globals), and the events that it prints
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```

@@ -8,6 +8,7 @@ pub mod event_loop;
 pub mod limits;
 pub mod machine;
 pub mod resolve;
+pub mod runner;
 pub mod sanitise;
 pub mod signal;
 pub mod socket;

@@ -7,7 +7,8 @@
 //!   that are being filled; [`digest`]: what judges, and what finds differences.
 //! - [`session`]: hello, keepalive, endings, the same at both ends.
 //! - [`sender`], [`receiver`]: the two machines.
-//! - [`report`]: what a transfer tells its user.
+//! - [`report`]: what a transfer tells its user, and [`screen`], which shows it.
+//! - [`sums`], [`on_receive`]: what is made of the digests.
 //! - [`source`], [`store`]: the disk of the sender and of the receiver, which are not pure.
 //!
 //! # The split between machine and driver
@@ -76,14 +77,17 @@ pub mod digest;
 pub mod entry;
 pub mod fields;
 pub mod frame;
+pub mod on_receive;
 pub mod outgoing;
 pub mod path;
 pub mod receiver;
 pub mod report;
+pub mod screen;
 pub mod sender;
 pub mod session;
 pub mod source;
 pub mod store;
+pub mod sums;
 pub mod table;
 pub mod wire;
 

@@ -27,6 +27,7 @@ use crate::transfer::entry::{Entry, EntryKind};
 use crate::transfer::path::PeerPath;
 use crate::transfer::receiver::ReceivedFile;
 use crate::transfer::sender::SentFile;
+use crate::transfer::session;
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::{Failure, Refusal, Skip, Verdict};
 
@@ -286,6 +287,17 @@ pub struct FileReport {
     pub why: Option<String>,
     /// `--rename` gave it this name.
     pub saved_as: Option<Name>,
+    /// Whether it was offered, and if so with what size.
+    pub offered: Offered,
+}
+
+/// What the other end was told of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// Nothing.
+    No,
+    /// That it is there; of a file, with its size where that was known. Other things count as empty.
+    With(Option<u64>),
 }
 
 impl FileReport {
@@ -298,13 +310,21 @@ impl FileReport {
             ),
             None => (Outcome::Settled(file.verdict), None),
         };
+        let entry = Self::of(&file.source.entry);
+        // A stream is read once, and then this is what it was.
+        let streamed = Some(file.sent + file.reused).filter(|_| outcome.is_good());
+        let size = match entry.thing {
+            Thing::File => entry.size.or(streamed),
+            Thing::Directory | Thing::Symlink => None,
+        };
         Self {
+            size,
             sha256: file.sha256.filter(|_| outcome.is_good()),
             sent: file.sent,
             reused: file.reused,
             outcome,
             why,
-            ..Self::of(&file.source.entry)
+            ..entry
         }
     }
 
@@ -334,6 +354,7 @@ impl FileReport {
             outcome: Outcome::Unreadable,
             why: Some(why.into()),
             saved_as: None,
+            offered: Offered::No,
         }
     }
 
@@ -348,6 +369,10 @@ impl FileReport {
             outcome: Outcome::WouldSend,
             why: None,
             saved_as: None,
+            offered: Offered::With(match entry.kind {
+                EntryKind::File { size } => size,
+                EntryKind::Directory | EntryKind::Symlink { .. } => Some(0),
+            }),
         }
     }
 
@@ -603,7 +628,13 @@ impl Reporter {
         });
     }
 
-    /// They have lost each other. `retry_in`: when this end tries again.
+    /// The connection is over, for better or worse. `last`: what its machine had counted. Once for each that
+    /// [`Reporter::connected`] was told of, and before whatever else there is to say about it.
+    pub fn connection_ended(&mut self, last: &session::Progress) {
+        self.meter.connection_ended(last);
+    }
+
+    /// The connection is lost. `retry_in`: when this end tries again.
     pub fn disconnected(
         &mut self,
         reason: impl Into<String>,
@@ -652,12 +683,12 @@ impl Reporter {
         self.tell(Event::Progress(progress));
     }
 
-    /// All is over. `sent` and `reused` of files that never got a verdict count if a last [`Snapshot`] has them.
-    pub fn done(&mut self, now: Duration, last: &Snapshot<'_>) -> Totals {
-        let (totals, time) = self.meter.done(now, last);
+    /// All is over.
+    pub fn done(&mut self, now: Duration) -> Totals {
+        let totals = self.meter.totals();
         self.tell(Event::Done {
             totals,
-            seconds: time.as_secs_f64(),
+            seconds: self.meter.elapsed(now).as_secs_f64(),
         });
         totals
     }
@@ -672,3 +703,6 @@ impl Reporter {
         self.sink.take(Report { event, session });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{FileProgress, FileReport, Name, Progress, Stage, Totals};
+use super::{FileProgress, FileReport, Name, Offered, Progress, Stage, Totals};
 use crate::transfer::entry::Entry;
 use crate::transfer::session;
 
@@ -54,13 +54,17 @@ pub struct Meter {
     due: Duration,
     stage: Option<Stage>,
     totals: Totals,
-    /// Of entries that have their verdict: bytes of known sizes.
+    /// Entries that were never offered: they are reported, and the machine knows nothing of them.
+    unoffered: u64,
+    /// Bytes of the entries that have their verdict.
     settled_bytes: u64,
     /// Of those settled on this connection: bytes that the machine counted as sent or reused.
     settled_moved: u64,
-    /// Those of earlier connections: entries, bytes of known sizes, sent, reused.
+    /// Of those settled on this connection: bytes that the machine could not count as offered (streams).
+    streamed: u64,
+    /// Earlier connections.
     before: session::Progress,
-    /// This connection's, as last seen.
+    /// This connection, as last seen.
     live: session::Progress,
     /// When how much was done.
     window: VecDeque<(Duration, u64)>,
@@ -75,8 +79,10 @@ impl Meter {
             due: now,
             stage: None,
             totals: Totals::default(),
+            unoffered: 0,
             settled_bytes: 0,
             settled_moved: 0,
+            streamed: 0,
             before: session::Progress::default(),
             live: session::Progress::default(),
             window: VecDeque::new(),
@@ -90,27 +96,39 @@ impl Meter {
         if !again {
             self.started = now;
         }
-        // What was offered and not settled is offered again.
-        self.before = session::Progress {
-            entries: self.totals.entries,
-            settled: self.totals.entries,
-            bytes: self.settled_bytes,
-            sent: self.before.sent + self.live.sent,
-            reused: self.before.reused + self.live.reused,
-            ..session::Progress::default()
-        };
-        self.live = session::Progress::default();
-        self.settled_moved = 0;
         // What happened before a pause says nothing of the time behind it.
         self.window.clear();
         again
     }
 
+    /// A connection is over. `last`: what its machine had counted.
+    pub fn connection_ended(&mut self, last: &session::Progress) {
+        // What was offered and not settled is offered again.
+        self.before = session::Progress {
+            entries: self.totals.entries - self.unoffered,
+            bytes: self.settled_bytes,
+            sent: self.before.sent + last.sent,
+            reused: self.before.reused + last.reused,
+            ..session::Progress::default()
+        };
+        self.live = session::Progress::default();
+        self.settled_moved = 0;
+        self.streamed = 0;
+    }
+
     /// An entry has its verdict.
     pub fn file(&mut self, file: &FileReport) {
         self.totals.count(file);
-        self.settled_bytes += file.size.unwrap_or(0);
         self.settled_moved += file.sent + file.reused;
+        match file.offered {
+            Offered::No => self.unoffered += 1,
+            Offered::With(Some(size)) => self.settled_bytes += size,
+            Offered::With(None) => {
+                let size = file.size.unwrap_or(0);
+                self.settled_bytes += size;
+                self.streamed += size;
+            }
+        }
     }
 
     /// Whether progress may be said again.
@@ -128,7 +146,7 @@ impl Meter {
         self.live = snapshot.progress;
         let news = (self.stage != Some(snapshot.stage)).then_some(snapshot.stage);
         self.stage = Some(snapshot.stage);
-        let bytes = self.before.bytes + self.live.bytes;
+        let bytes = self.before.bytes + self.live.bytes + self.streamed;
         let done = self.done_bytes(bytes);
         let rate = self.rate(now, done);
         let eta = match rate {
@@ -139,7 +157,7 @@ impl Meter {
         };
         let progress = Progress {
             phase: snapshot.stage,
-            entries: self.before.entries + self.live.entries,
+            entries: self.before.entries + self.live.entries + self.unoffered,
             settled: self.totals.entries,
             bytes,
             more: snapshot.more,
@@ -148,7 +166,7 @@ impl Meter {
             reused: self.before.reused + self.live.reused,
             rate: rate.unwrap_or(0.0) as u64,
             eta,
-            seconds: now.saturating_sub(self.started).as_secs_f64(),
+            seconds: self.elapsed(now).as_secs_f64(),
             file: snapshot.at.map(|at| FileProgress {
                 path: Name::from(&at.entry.path),
                 size: at.entry.size(),
@@ -183,10 +201,9 @@ impl Meter {
         (time >= FIRST).then(|| done.saturating_sub(from) as f64 / time.as_secs_f64())
     }
 
-    /// The sums at the end, and how long it took.
-    pub fn done(&mut self, now: Duration, last: &Snapshot<'_>) -> (Totals, Duration) {
-        self.live = last.progress;
-        (self.totals(), now.saturating_sub(self.started))
+    /// The time since the first connection.
+    pub fn elapsed(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.started)
     }
 
     /// The sums so far.
