@@ -58,6 +58,8 @@ pub(super) trait End {
     fn is_open(&self) -> bool;
     /// The peer was understood: tell who.
     fn opened(&mut self, now: Duration);
+    /// It is over, and [`End::opened`] had been said.
+    fn closed(&mut self);
     /// How far it is.
     fn progress(&self) -> Progress;
     /// What is being done.
@@ -196,8 +198,14 @@ pub(super) fn run<E: End>(
     end.wind_up();
     turns.say_farewell(end);
     let Turns {
-        trouble, signal, ..
+        trouble,
+        signal,
+        was_open,
+        ..
     } = turns;
+    if was_open {
+        end.closed();
+    }
     drop(wires);
     Ok(Close {
         ending,

@@ -13,7 +13,7 @@ use crate::transfer::pipeline::crew::{Queue, Shared};
 use crate::transfer::pipeline::hashing::{Companion, FileHash};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::{Buffer, LARGE, Pool};
-use crate::transfer::pipeline::supply::{Input, Page, Supply};
+use crate::transfer::pipeline::supply::{Input, Origin, Page, Supply};
 use crate::transfer::pipeline::words::Words;
 use crate::transfer::sender::{Content, SenderOutcome, SourceEnd};
 use crate::transfer::source::extents::Extent;
@@ -167,13 +167,13 @@ impl Worker {
         round: u8,
         input: &Input,
     ) -> io::Result<(Reading, Option<u64>, ModifiedAt)> {
-        let (from, size, modified) = match input {
-            Input::Found(found) => {
+        let (from, size, modified) = match &input.origin {
+            Origin::Found(found) => {
                 let source = OpenSource::open(found)?;
                 let identity = source.identity();
                 (From::File(source), Some(identity.size), identity.modified)
             }
-            Input::Stream(begun) => {
+            Origin::Stream(begun) => {
                 if begun.swap(true, Ordering::Relaxed) {
                     return Err(io::Error::other("a stream can be read only once"));
                 }

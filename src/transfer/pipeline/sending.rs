@@ -14,12 +14,13 @@ use crate::transfer::pipeline::crew::{Crew, Shared, worker_count};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::{Buffer, Pool};
 use crate::transfer::pipeline::reading::{self, Job, Tools, Word};
-use crate::transfer::pipeline::supply::{Input, Inputs, Page, Supply};
+use crate::transfer::pipeline::supply::{Inputs, Origin, Page, Supply};
 use crate::transfer::pipeline::watchdog::Doings;
 use crate::transfer::report::{At, FileReport, Name, Outcome, Reporter, Snapshot, Stage};
 use crate::transfer::sender::{Sender, SenderAction, SenderOutcome, SenderSettings, SentFile, Source};
-use crate::transfer::session::{Ending, Progress};
-use crate::transfer::wire::{AbortReason, EntryId, Failure, Phase, Verdict};
+use crate::transfer::session::{Ending, Progress, Tally};
+use crate::transfer::table::Abandoned;
+use crate::transfer::wire::{AbortReason, EntryId, Phase};
 
 /// Buffers for what is read and not yet written to the connection: what the machine orders at once (16 MiB), what
 /// the writer has, and what the hash is behind.
@@ -40,8 +41,6 @@ pub(super) struct Left {
     pub(super) walk_ended: bool,
     /// Where the content of entries comes from.
     pub(super) inputs: Inputs,
-    /// Keys below this were offered in an earlier session.
-    offered: u64,
 }
 
 impl Left {
@@ -66,7 +65,6 @@ struct File {
     key: u64,
     entry: Arc<Entry>,
     worker: usize,
-    is_stream: bool,
 }
 
 /// The sending end.
@@ -78,8 +76,9 @@ pub(super) struct SendEnd<'a> {
     watched: bool,
     dry_run: bool,
     inputs: Inputs,
-    offered: u64,
+    /// What was opened and has no verdict, and by which number the machine knows it.
     files: HashMap<EntryId, File>,
+    ids: HashMap<u64, EntryId>,
     whys: HashMap<u64, String>,
     current: Option<Current>,
     streams: usize,
@@ -154,8 +153,8 @@ impl<'a> SendEnd<'a> {
             watched: parts.watched,
             dry_run: parts.dry_run,
             inputs: left.inputs,
-            offered: left.offered,
             files: HashMap::new(),
+            ids: HashMap::new(),
             whys: HashMap::new(),
             current: None,
             streams: 0,
@@ -185,7 +184,7 @@ impl<'a> SendEnd<'a> {
         // What the walk found meanwhile is still to be offered.
         for word in words {
             if let Word::Page(page) = word {
-                let outcome = page_outcome(page, &mut self.inputs, self.reporter, self.on_file);
+                let outcome = self.page(page);
                 self.machine.outcome(outcome);
             }
         }
@@ -194,30 +193,24 @@ impl<'a> SendEnd<'a> {
             carried,
             walk_ended,
             inputs: self.inputs,
-            offered: self.offered,
         }
     }
 
-    /// The sums over the session.
-    pub(super) fn last_snapshot(&self) -> Snapshot<'static> {
-        Snapshot {
-            stage: Stage::Waiting,
-            progress: self.machine.progress(),
-            more: false,
-            at: None,
-        }
+    /// What became of the entries of this session.
+    pub(super) fn tally(&self) -> Tally {
+        self.machine.tally()
     }
 
     fn open(&mut self, entry: EntryId, key: u64, round: u8) {
         let Some(input) = self.inputs.get(&key).cloned() else {
-            let reason = crate::transfer::table::Abandoned::Other;
+            let reason = Abandoned::Other;
             return self.machine.outcome(SenderOutcome::Failed {
                 entry,
                 round,
                 reason,
             });
         };
-        let is_stream = matches!(*input, Input::Stream(_));
+        let is_stream = matches!(input.origin, Origin::Stream(_));
         let worker = match (is_stream, self.streamer) {
             (true, Some(streamer)) => streamer,
             _ => self.crew.least_busy(self.readers),
@@ -225,10 +218,15 @@ impl<'a> SendEnd<'a> {
         if is_stream && round == 1 {
             self.streams += 1;
         }
-        if let Some(file) = self.files.get_mut(&entry) {
-            file.worker = worker;
-            file.is_stream = is_stream;
-        }
+        self.ids.insert(key, entry);
+        self.files.insert(
+            entry,
+            File {
+                key,
+                entry: Arc::clone(&input.entry),
+                worker,
+            },
+        );
         self.crew.stage(
             worker,
             Job::Open {
@@ -241,6 +239,9 @@ impl<'a> SendEnd<'a> {
 
     fn settled(&mut self, sent: &SentFile) {
         let input = self.inputs.remove(&sent.source.key);
+        if let Some(entry) = self.ids.remove(&sent.source.key) {
+            self.files.remove(&entry);
+        }
         if input.is_some_and(|input| input.is_spent()) {
             self.streams = self.streams.saturating_sub(1);
         }
@@ -248,20 +249,47 @@ impl<'a> SendEnd<'a> {
         if let Some(why) = self.whys.remove(&sent.source.key) {
             report.why = Some(why);
         }
-        if self.dry_run
-            && sent.verdict == Verdict::Failed(Failure::Abandoned)
-            && sent.sha256.is_some()
-        {
-            // It was read to its end and compared: that was all that was wanted.
-            report.outcome = match sent.sent {
-                0 if sent.compared_all => Outcome::Settled(Verdict::Identical),
-                _ => Outcome::WouldSend,
-            };
+        if self.dry_run && sent.abandoned == Some(Abandoned::Other) {
+            // It was compared, which was all that was wanted.
+            report.outcome = Outcome::WouldSend;
             report.sha256 = sent.sha256;
             report.why = None;
         }
         (self.on_file)(&report);
         self.reporter.file(report);
+    }
+
+    /// Takes in a page of the walk.
+    fn page(&mut self, page: Page) -> SenderOutcome<Buffer> {
+        for problem in &page.problems {
+            let text = problem.to_string();
+            if problem.is_warning() {
+                self.reporter.note(text);
+                continue;
+            }
+            let name = Name::new(problem.source.as_os_str().as_encoded_bytes());
+            let why = text.split_once(": ").map_or(&*text, |(_, why)| why);
+            let report = FileReport::unreadable(name, why);
+            (self.on_file)(&report);
+            self.reporter.file(report);
+        }
+        let mut sources = Vec::with_capacity(page.found.len());
+        for (source, input) in page.found {
+            if self.dry_run && !source.entry.is_file() {
+                // The receiver would make it.
+                let report = FileReport::would_send(&source.entry);
+                (self.on_file)(&report);
+                self.reporter.file(report);
+                continue;
+            }
+            self.reporter.offer(&source.entry);
+            self.inputs.insert(source.key, input);
+            sources.push(source);
+        }
+        SenderOutcome::Walked {
+            sources,
+            end: page.end,
+        }
     }
 
     /// What the reader of a piece says moves the bar.
@@ -299,39 +327,6 @@ impl<'a> SendEnd<'a> {
     }
 }
 
-/// Takes in a page of the walk.
-fn page_outcome(
-    page: Page,
-    inputs: &mut Inputs,
-    reporter: &mut Reporter,
-    on_file: &mut dyn FnMut(&FileReport),
-) -> SenderOutcome<Buffer> {
-    for problem in &page.problems {
-        let text = problem.to_string();
-        if problem.is_warning() {
-            reporter.note(text);
-            continue;
-        }
-        let name = Name::new(problem.source.as_os_str().as_encoded_bytes());
-        let why = match text.split_once(": ") {
-            Some((_, why)) => why.to_owned(),
-            None => text,
-        };
-        let report = FileReport::unreadable(name, why);
-        on_file(&report);
-        reporter.file(report);
-    }
-    let mut sources = Vec::with_capacity(page.found.len());
-    for (source, input) in page.found {
-        inputs.insert(source.key, input);
-        sources.push(source);
-    }
-    SenderOutcome::Walked {
-        sources,
-        end: page.end,
-    }
-}
-
 fn cannot_start(error: io::Error) -> Error {
     Error::new(Kind::Other, "cannot start a thread").because(error)
 }
@@ -346,16 +341,7 @@ impl End for SendEnd<'_> {
     fn word(&mut self, word: Word) {
         match word {
             Word::Page(page) => {
-                let outcome = page_outcome(page, &mut self.inputs, self.reporter, self.on_file);
-                if let SenderOutcome::Walked { sources, .. } = &outcome {
-                    for source in sources.iter().filter(|source| source.key >= self.offered) {
-                        self.reporter.offer(&source.entry);
-                    }
-                    self.offered = sources
-                        .iter()
-                        .map(|source| source.key + 1)
-                        .fold(self.offered, u64::max);
-                }
+                let outcome = self.page(page);
                 self.machine.outcome(outcome);
             }
             Word::Outcome(outcome) => {
@@ -452,6 +438,10 @@ impl End for SendEnd<'_> {
 
     fn progress(&self) -> Progress {
         self.machine.progress()
+    }
+
+    fn closed(&mut self) {
+        self.reporter.connection_ended(&self.machine.progress());
     }
 
     fn doings(&self) -> Doings {

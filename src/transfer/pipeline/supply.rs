@@ -6,26 +6,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::transfer::entry::Entry;
+use crate::transfer::entry::{Entry, EntryKind};
 use crate::transfer::sender::Source;
 use crate::transfer::source::{Found, Problem, Walk, WalkOptions};
 
 /// The walk is given back after this long with what it has found: the first byte is not to wait for a slow directory.
 const PAGE_TIME: Duration = Duration::from_millis(20);
 
-/// Where an entry's content comes from.
+/// An entry and where its content comes from.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) struct Input {
+    /// As it is offered.
+    pub(super) entry: Arc<Entry>,
+    /// Where from.
+    pub(super) origin: Origin,
+}
+
+/// Where content comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
     /// What the walk found.
     Found(Box<Found>),
-    /// stdin, which can be read once in a run.
+    /// stdin, which can be read once in a run: whether it was begun.
     Stream(AtomicBool),
 }
 
 impl Input {
     /// Whether this is a stream of which something was read: it cannot be begun again.
     pub(super) fn is_spent(&self) -> bool {
-        matches!(self, Input::Stream(begun) if begun.load(Ordering::Relaxed))
+        matches!(&self.origin, Origin::Stream(begun) if begun.load(Ordering::Relaxed))
     }
 }
 
@@ -93,13 +102,13 @@ impl Walking {
         let mut page = Page::default();
         let until = Instant::now() + PAGE_TIME;
         if let Some(entry) = self.stream.take() {
-            let input = Input::Stream(AtomicBool::new(false));
-            self.give(&mut page, Arc::new(entry), input);
+            let origin = Origin::Stream(AtomicBool::new(false));
+            self.give(&mut page, Arc::new(entry), origin);
         }
         while page.found.len() < max {
             if let Some(found) = self.ready.pop_front() {
                 let entry = Arc::new(found.entry.clone());
-                self.give(&mut page, entry, Input::Found(Box::new(found)));
+                self.give(&mut page, entry, Origin::Found(Box::new(found)));
                 continue;
             }
             if self.has_ended {
@@ -133,16 +142,20 @@ impl Walking {
             }
             self.ready.extend(self.above.pop());
         }
-        if matches!(found.entry.kind, crate::transfer::entry::EntryKind::Directory) {
+        if matches!(found.entry.kind, EntryKind::Directory) {
             self.above.push(found);
         } else {
             self.ready.push_back(found);
         }
     }
 
-    fn give(&mut self, page: &mut Page, entry: Arc<Entry>, input: Input) {
+    fn give(&mut self, page: &mut Page, entry: Arc<Entry>, origin: Origin) {
         let key = self.next_key;
         self.next_key += 1;
+        let input = Input {
+            entry: Arc::clone(&entry),
+            origin,
+        };
         page.found.push((Source { key, entry }, Arc::new(input)));
     }
 }
