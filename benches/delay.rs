@@ -121,7 +121,10 @@ fn run(listen: &str, target: &str, delay: Duration) -> io::Result<()> {
     let round_trip = (delay * 2).as_secs_f64();
     let (first, _) = outcomes[0];
     let first = first.map_or(f64::NAN, |first| since(first) / round_trip);
-    let last = outcomes.iter().map(|(_, last)| since(*last)).fold(0.0, f64::max);
+    let last = outcomes
+        .iter()
+        .map(|(_, last)| since(*last))
+        .fold(0.0, f64::max);
     writeln!(
         io::stdout(),
         "first_round_trips={first:.2} seconds={last:.3}"

@@ -314,7 +314,7 @@ measure_all() {
 
 # Of one figure of a case: all, in order.
 values() {
-    sed -n "s/.* $2=\([^ ]*\) .*/\1/p" "$1" 2>/dev/null | sort -g
+    sed -n "s/.* $2=\([^ ]*\) .*/\1/p" "$1" 2>/dev/null | sed '/^-$/d' | sort -g
 }
 
 median() {

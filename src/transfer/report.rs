@@ -16,8 +16,8 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde::ser::{SerializeStruct, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
 pub use meter::{At, Meter, Snapshot};
 

@@ -102,7 +102,10 @@ fn replacing(path: &Path) -> (PathBuf, io::Result<Destination>) {
         true => Err(io::ErrorKind::IsADirectory.into()),
         false => builder.tempfile_in(folder),
     };
-    (path, file.map(|file| Destination::Replace(BufWriter::new(file))))
+    (
+        path,
+        file.map(|file| Destination::Replace(BufWriter::new(file))),
+    )
 }
 
 fn replace(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
@@ -177,7 +180,11 @@ mod tests {
             let mut sums = Sums::append(&path).expect("it opens");
             sums.add(name, &DIGEST).expect("it writes");
             // Before its end.
-            assert!(fs::read(&path).expect("it is there").ends_with(&line(name, &DIGEST)));
+            assert!(
+                fs::read(&path)
+                    .expect("it is there")
+                    .ends_with(&line(name, &DIGEST))
+            );
             sums.finish().expect("it ends");
         }
         let both = [line(b"a", &DIGEST), line(b"b", &DIGEST)].concat();
@@ -200,8 +207,15 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         fs::write(&real, "old").expect("a file");
         symlink("real", &link).expect("a link");
-        Sums::replace(&link).expect("it opens").finish().expect("it ends");
-        assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+        Sums::replace(&link)
+            .expect("it opens")
+            .finish()
+            .expect("it ends");
+        assert!(
+            fs::symlink_metadata(&link)
+                .expect("it is there")
+                .is_symlink()
+        );
         let new = fs::metadata(&real).expect("it is there");
         assert_eq!(new.len(), 0);
         let plain = folder.path().join("plain");
@@ -221,10 +235,20 @@ mod tests {
         let path = folder.path().join("SUMS");
         let mut sums = Sums::replace(&path).expect("it opens");
         let digest = FileDigest(crate::transfer::digest::DigestKind::Strong.of(b"abc").0);
-        for name in [&b"a"[..], b" b", b"*c", b"d\ne", b"f\\ng", b"h\xff", b"\\", b"-"] {
+        for name in [
+            &b"a"[..],
+            b" b",
+            b"*c",
+            b"d\ne",
+            b"f\\ng",
+            b"h\xff",
+            b"\\",
+            b"-",
+        ] {
             fs::write(folder.path().join(OsStr::from_bytes(name)), "abc").expect("a file");
             // A bare "-" would be stdin.
-            sums.add(&[b"./", name].concat(), &digest).expect("it writes");
+            sums.add(&[b"./", name].concat(), &digest)
+                .expect("it writes");
         }
         sums.finish().expect("it ends");
         let output = Command::new("sha256sum")

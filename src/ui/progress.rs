@@ -199,8 +199,7 @@ impl fmt::Display for Seconds {
 /// A time on a clock: `0:03`, `1:02:03`, `3d 4h`.
 fn countdown(seconds: f64) -> String {
     let all = seconds.ceil() as u64;
-    let (days, hours, minutes, seconds) =
-        (all / 86_400, all / 3600 % 24, all / 60 % 60, all % 60);
+    let (days, hours, minutes, seconds) = (all / 86_400, all / 3600 % 24, all / 60 % 60, all % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}:{seconds:02}"),
         (0, _) => format!("{hours}:{minutes:02}:{seconds:02}"),

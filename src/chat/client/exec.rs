@@ -110,7 +110,11 @@ mod tests {
         assert_eq!(value("SOCKKIT_TEXT"), Some("a\\x00b\\x1b[2J $(reboot)"));
         assert_eq!(value("SOCKKIT_ID"), Some("7"));
         assert_eq!(value("SOCKKIT_TIME"), Some("1970-01-01T00:00:01.500000Z"));
-        assert!(words.iter().all(|(_, value)| !value.as_encoded_bytes().contains(&0)));
+        assert!(
+            words
+                .iter()
+                .all(|(_, value)| !value.as_encoded_bytes().contains(&0))
+        );
     }
 
     #[test]

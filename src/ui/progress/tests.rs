@@ -230,11 +230,7 @@ fn each_file_has_a_line_that_says_what_became_of_it() {
             Weight::Warning,
             "refused a.iso: a different file of that name exists",
         ),
-        (
-            full,
-            Weight::Warning,
-            "cannot send a.iso: no storage space",
-        ),
+        (full, Weight::Warning, "cannot send a.iso: no storage space"),
         (
             FileReport::unreadable(Name::new(*b"a"), "permission denied"),
             Weight::Warning,
