@@ -13,28 +13,28 @@ use crate::core::blocking::Stream;
 use crate::transfer::frame::Protection;
 
 /// The sending half.
-pub(super) trait WriteHalf: Write + Send {
+pub trait WriteHalf: Write + Send {
     /// No more will be written; the other direction stays.
     fn finish(&mut self) -> io::Result<()>;
 }
 
 /// A connection.
-pub(super) struct Channel {
+pub struct Channel {
     /// What comes.
-    pub(super) reader: Box<dyn Read + Send>,
+    pub reader: Box<dyn Read + Send>,
     /// What goes.
-    pub(super) writer: Box<dyn WriteHalf>,
+    pub writer: Box<dyn WriteHalf>,
     /// To hang up.
-    pub(super) line: Line,
+    pub line: Line,
     /// Whether it authenticates its bytes itself.
-    pub(super) protection: Protection,
+    pub protection: Protection,
     /// The other end.
-    pub(super) peer: PeerAddr,
+    pub peer: PeerAddr,
 }
 
 impl Channel {
     /// Without encryption. `first` was already read from it.
-    pub(super) fn plain(stream: Arc<Stream>, peer: PeerAddr, first: Vec<u8>) -> Self {
+    pub fn plain(stream: Arc<Stream>, peer: PeerAddr, first: Vec<u8>) -> Self {
         let reader = Shared(Arc::clone(&stream));
         Self {
             reader: match first.is_empty() {
@@ -49,7 +49,7 @@ impl Channel {
     }
 
     /// Lets no more than so many bytes a second through, in each direction.
-    pub(super) fn limited(self, bytes_per_second: u64) -> Self {
+    pub fn limited(self, bytes_per_second: u64) -> Self {
         Self {
             reader: Box::new(Limited::new(self.reader, bytes_per_second)),
             writer: Box::new(Limited::new(self.writer, bytes_per_second)),
@@ -60,11 +60,16 @@ impl Channel {
 
 /// Hangs up, from any thread.
 #[derive(Debug, Clone)]
-pub(super) struct Line(Arc<Stream>);
+pub struct Line(Arc<Stream>);
 
 impl Line {
+    /// Of this stream.
+    pub fn new(stream: Arc<Stream>) -> Self {
+        Self(stream)
+    }
+
     /// Both directions end; who waits in one of them returns.
-    pub(super) fn hang_up(&self) {
+    pub fn hang_up(&self) {
         // It may have ended already.
         let _ = self.0.shutdown(Shutdown::Both);
     }

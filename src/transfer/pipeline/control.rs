@@ -24,11 +24,14 @@ use crate::transfer::wire::AbortReason;
 /// the kernel send RST, which destroys what the peer has not read yet (RFC 9293 section 3.6.1).
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How often is looked whether frames may come again.
+const HELD: Duration = Duration::from_millis(20);
+
 /// How often a person is told how far it is.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A machine of either role with its workers.
-pub(super) trait End {
+pub trait End {
     /// What its workers say.
     type Word: Send + 'static;
 
@@ -76,16 +79,16 @@ pub(super) trait End {
 
 /// The time of a run, from its beginning.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock(Instant);
+pub struct Clock(Instant);
 
 impl Clock {
     /// Begins now.
-    pub(super) fn start() -> Self {
+    pub fn start() -> Self {
         Self(Instant::now())
     }
 
     /// How long ago that was.
-    pub(super) fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         self.0.elapsed()
     }
 
@@ -95,28 +98,28 @@ impl Clock {
 }
 
 /// What a session is run with.
-pub(super) struct Setting<'a> {
+pub struct Setting<'a> {
     /// The run's time.
-    pub(super) clock: Clock,
+    pub clock: Clock,
     /// Signals.
-    pub(super) stop: &'a Stop,
+    pub stop: &'a Stop,
     /// What counts as a stall.
-    pub(super) patience: Patience,
+    pub patience: Patience,
     /// Where payloads that come are put.
-    pub(super) pool: Pool,
+    pub pool: Pool,
     /// Told whenever the peer was heard.
-    pub(super) pulse: Option<&'a dyn Fn(Duration)>,
+    pub pulse: Option<&'a dyn Fn(Duration)>,
 }
 
 /// Why a session ended that the machine calls a cut or an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Close {
+pub struct Close {
     /// The machine's word.
-    pub(super) ending: Ending,
+    pub ending: Ending,
     /// What the watchdog saw.
-    pub(super) trouble: Option<Trouble>,
+    pub trouble: Option<Trouble>,
     /// The signal that ended it.
-    pub(super) signal: Option<Signal>,
+    pub signal: Option<Signal>,
 }
 
 /// The threads around a connection.
@@ -139,7 +142,7 @@ impl<S: Send + 'static> Wires<S> {
         } = channel;
         let outbox = Arc::new(Outbox::default());
         let cannot_start =
-            |error| Error::new(Kind::Other, "cannot start a thread").because::<std::io::Error>(error);
+            |error: std::io::Error| Error::new(Kind::Other, "cannot start a thread").because(error);
         let mut wires = Self {
             inbox: Arc::clone(&inbox),
             outbox: Arc::clone(&outbox),
@@ -176,7 +179,7 @@ impl<S> Drop for Wires<S> {
 }
 
 /// Runs a session to its end. The workers are still there afterwards.
-pub(super) fn run<E: End>(
+pub fn run<E: End>(
     end: &mut E,
     channel: Channel,
     inbox: &Arc<Inbox<E::Word>>,
@@ -305,9 +308,17 @@ impl<S: Send + 'static> Turns<'_, S> {
     }
 
     fn next_deadline<E: End<Word = S>>(&self, end: &E, now: Duration) -> Option<Duration> {
-        let look = end.is_open().then(|| self.watchdog.next_look(now)).flatten();
+        let look = end
+            .is_open()
+            .then(|| self.watchdog.next_look(now))
+            .flatten();
         let tick = (end.is_watched() && end.is_open()).then(|| now + TICK);
-        [end.next_deadline(), look, tick].into_iter().flatten().min()
+        // Whoever holds frames back does not say when that is over.
+        let held = (!end.takes_frames()).then(|| now + HELD);
+        [end.next_deadline(), look, tick, held]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Step 1: only what can go out is asked for, so that frames fill up meanwhile.

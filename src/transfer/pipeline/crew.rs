@@ -11,13 +11,13 @@ use std::{io, thread};
 const MAX_WORKERS: usize = 4;
 
 /// As many as there are processors, within reason.
-pub(super) fn worker_count() -> usize {
+pub fn worker_count() -> usize {
     thread::available_parallelism().map_or(2, |count| count.get().clamp(1, MAX_WORKERS))
 }
 
 /// What all workers of a session see.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub struct Shared {
     /// The session has ended: only what was taken in is still to be written.
     over: AtomicBool,
     /// Bytes that were read, hashed and written.
@@ -26,22 +26,22 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Whether the session has ended.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
     /// The session has ended.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
     /// So many more bytes were read, hashed or written.
-    pub(super) fn worked(&self, bytes: u64) {
+    pub fn worked(&self, bytes: u64) {
         self.work.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// How many there were so far.
-    pub(super) fn work(&self) -> u64 {
+    pub fn work(&self) -> u64 {
         self.work.load(Ordering::Relaxed)
     }
 }
@@ -54,7 +54,7 @@ struct State<J> {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue<J> {
+pub struct Queue<J> {
     state: Mutex<State<J>>,
     filled: Condvar,
     /// Jobs that were given and are not done.
@@ -78,7 +78,7 @@ impl<J> Queue<J> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn give(&self, jobs: &mut Vec<J>) {
+    pub fn give(&self, jobs: &mut Vec<J>) {
         self.outstanding.fetch_add(jobs.len(), Ordering::Relaxed);
         let mut state = self.state();
         state.jobs.append(jobs);
@@ -89,13 +89,13 @@ impl<J> Queue<J> {
         }
     }
 
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.state().closed = true;
         self.filled.notify_all();
     }
 
     /// Waits for jobs and takes all that are there. `false`: there will be none.
-    pub(super) fn take(&self, jobs: &mut Vec<J>) -> bool {
+    pub fn take(&self, jobs: &mut Vec<J>) -> bool {
         let mut state = self.state();
         loop {
             if !state.jobs.is_empty() {
@@ -114,7 +114,7 @@ impl<J> Queue<J> {
         }
     }
 
-    pub(super) fn done(&self, count: usize) {
+    pub fn done(&self, count: usize) {
         self.outstanding.fetch_sub(count, Ordering::Relaxed);
     }
 
@@ -125,7 +125,7 @@ impl<J> Queue<J> {
 
 /// The workers of a session. `J` is what they are given to do.
 #[derive(Debug)]
-pub(super) struct Crew<J> {
+pub struct Crew<J> {
     queues: Vec<Arc<Queue<J>>>,
     /// What goes to each at the end of the turn.
     staged: Vec<Vec<J>>,
@@ -133,41 +133,43 @@ pub(super) struct Crew<J> {
     next: usize,
     /// Each worker holds one end; it is disconnected when all are gone.
     gone: mpsc::Receiver<()>,
-    alive: mpsc::Sender<()>,
+    alive: Option<mpsc::Sender<()>>,
 }
 
 impl<J: Send + 'static> Crew<J> {
     /// Without anybody.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         let (alive, gone) = mpsc::channel();
         Self {
             queues: Vec::new(),
             staged: Vec::new(),
             next: 0,
             gone,
-            alive,
+            alive: Some(alive),
         }
     }
 
     /// One more. `work` takes from the queue until that says that there is nothing more.
-    pub(super) fn hire(
+    pub fn hire(
         &mut self,
         name: &str,
         work: impl FnOnce(&Queue<J>) + Send + 'static,
     ) -> io::Result<usize> {
         let queue = Arc::new(Queue::new());
         let (theirs, alive) = (Arc::clone(&queue), self.alive.clone());
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _alive = alive;
-            work(&theirs);
-        })?;
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let _alive = alive;
+                work(&theirs);
+            })?;
         self.queues.push(queue);
         self.staged.push(Vec::new());
         Ok(self.queues.len() - 1)
     }
 
     /// The one of the first `among` with the least to do.
-    pub(super) fn least_busy(&mut self, among: usize) -> usize {
+    pub fn least_busy(&mut self, among: usize) -> usize {
         let among = among.clamp(1, self.queues.len().max(1));
         self.next += 1;
         (0..among)
@@ -182,14 +184,14 @@ impl<J: Send + 'static> Crew<J> {
     }
 
     /// Gives a job to a worker, at the next [`Crew::send`].
-    pub(super) fn stage(&mut self, worker: usize, job: J) {
+    pub fn stage(&mut self, worker: usize, job: J) {
         if let Some(staged) = self.staged.get_mut(worker) {
             staged.push(job);
         }
     }
 
     /// Hands out what was staged, with one wake-up for each worker at the most.
-    pub(super) fn send(&mut self) {
+    pub fn send(&mut self) {
         for (queue, staged) in self.queues.iter().zip(&mut self.staged) {
             if !staged.is_empty() {
                 queue.give(staged);
@@ -198,18 +200,18 @@ impl<J: Send + 'static> Crew<J> {
     }
 
     /// Jobs that are not done.
-    pub(super) fn outstanding(&self) -> usize {
+    pub fn outstanding(&self) -> usize {
         (0..self.queues.len()).map(|at| self.load(at)).sum()
     }
 
     /// Lets the workers finish what they have and go. Waits for them, but not for ever: one may hang at a disk or a
     /// pipe, and is left behind. Says whether all went.
-    pub(super) fn dismiss(mut self, patience: Duration) -> bool {
+    pub fn dismiss(&mut self, patience: Duration) -> bool {
         self.send();
-        for queue in &self.queues {
+        for queue in self.queues.drain(..) {
             queue.close();
         }
-        drop(self.alive);
+        self.alive = None;
         matches!(
             self.gone.recv_timeout(patience),
             Err(mpsc::RecvTimeoutError::Disconnected)

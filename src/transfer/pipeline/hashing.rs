@@ -15,7 +15,7 @@ use crate::transfer::pipeline::pool::Buffer;
 use crate::transfer::wire::EntryId;
 
 /// Files up to this size are hashed by the worker itself.
-pub(super) const WORTH_A_THREAD: u64 = 512 * 1024;
+pub const WORTH_A_THREAD: u64 = 512 * 1024;
 
 /// Zeros for holes.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -32,14 +32,14 @@ enum Job {
 }
 
 /// A worker's companion. The thread starts when it is first needed and ends with this.
-pub(super) struct Companion {
+pub struct Companion {
     shared: Arc<Shared>,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 /// The SHA-256 of an entry that is under way.
-pub(super) enum FileHash {
+pub enum FileHash {
     /// In the worker.
     Here(Box<Sha256>),
     /// At the companion's.
@@ -48,7 +48,7 @@ pub(super) enum FileHash {
 
 impl FileHash {
     /// The digest, if it is to be had without waiting.
-    pub(super) fn now(self) -> Result<FileDigest, Self> {
+    pub fn now(self) -> Result<FileDigest, Self> {
         match self {
             FileHash::Here(sha) => Ok(digest(*sha)),
             there => Err(there),
@@ -58,7 +58,7 @@ impl FileHash {
 
 impl Companion {
     /// Nothing is started yet.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             jobs: None,
@@ -67,7 +67,7 @@ impl Companion {
     }
 
     /// Begins a digest. `size`: how much is to come, if that is known.
-    pub(super) fn begin(&mut self, id: EntryId, size: Option<u64>) -> FileHash {
+    pub fn begin(&mut self, id: EntryId, size: Option<u64>) -> FileHash {
         let is_small = size.is_some_and(|size| size <= WORTH_A_THREAD);
         // Where no thread can be had, it goes without.
         if is_small || self.start().is_err() {
@@ -99,7 +99,7 @@ impl Companion {
     }
 
     /// Bytes that follow.
-    pub(super) fn bytes(&self, hash: &mut FileHash, buffer: &Buffer, range: Range<usize>) {
+    pub fn bytes(&self, hash: &mut FileHash, buffer: &Buffer, range: Range<usize>) {
         match hash {
             FileHash::Here(sha) => {
                 sha.update(&buffer[range.clone()]);
@@ -110,7 +110,7 @@ impl Companion {
     }
 
     /// Zeros that follow.
-    pub(super) fn zeros(&self, hash: &mut FileHash, len: u64) {
+    pub fn zeros(&self, hash: &mut FileHash, len: u64) {
         match hash {
             FileHash::Here(sha) => zeros(sha, len, &self.shared),
             FileHash::There(id) => self.send(Job::Zeros(*id, len)),
@@ -118,7 +118,7 @@ impl Companion {
     }
 
     /// That was all. `sink` is called with the digest, by whichever thread has it.
-    pub(super) fn finish(&self, hash: FileHash, sink: impl FnOnce(FileDigest) + Send + 'static) {
+    pub fn finish(&self, hash: FileHash, sink: impl FnOnce(FileDigest) + Send + 'static) {
         match hash {
             FileHash::Here(sha) => sink(digest(*sha)),
             FileHash::There(id) => self.send(Job::Finish(id, Box::new(sink))),
@@ -126,7 +126,7 @@ impl Companion {
     }
 
     /// It is wanted no more.
-    pub(super) fn forget(&self, hash: FileHash) {
+    pub fn forget(&self, hash: FileHash) {
         if let FileHash::There(id) = hash {
             self.send(Job::Forget(id));
         }

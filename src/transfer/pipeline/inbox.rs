@@ -13,7 +13,7 @@ const MAX_FRAMES: usize = 32;
 
 /// What comes from the connection.
 #[derive(Debug)]
-pub(super) enum Arrival {
+pub enum Arrival {
     /// A whole frame and its payload.
     Frame(Frame, Option<Buffer>),
     /// It cannot be taken apart any further.
@@ -35,7 +35,7 @@ struct State<S> {
 
 /// Where everything comes together. `S` is what the workers say.
 #[derive(Debug)]
-pub(super) struct Inbox<S> {
+pub struct Inbox<S> {
     state: Mutex<State<S>>,
     filled: Condvar,
     drained: Condvar,
@@ -43,7 +43,7 @@ pub(super) struct Inbox<S> {
 
 impl<S> Inbox<S> {
     /// Empty.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 arrivals: VecDeque::new(),
@@ -72,7 +72,7 @@ impl<S> Inbox<S> {
     }
 
     /// From the connection. Waits while too many are there. `false`: nobody wants it any more.
-    pub(super) fn arrive(&self, arrival: Arrival) -> bool {
+    pub fn arrive(&self, arrival: Arrival) -> bool {
         let mut state = self.state();
         while state.arrivals.len() >= MAX_FRAMES && !state.closed {
             state.reader_waits = true;
@@ -90,7 +90,7 @@ impl<S> Inbox<S> {
     }
 
     /// From a worker: everything in `words`, which is left empty.
-    pub(super) fn say(&self, words: &mut Vec<S>) {
+    pub fn say(&self, words: &mut Vec<S>) {
         let mut state = self.state();
         if state.said.is_empty() {
             std::mem::swap(&mut state.said, words);
@@ -101,7 +101,7 @@ impl<S> Inbox<S> {
     }
 
     /// Something is to be looked at.
-    pub(super) fn nudge(&self) {
+    pub fn nudge(&self) {
         let mut state = self.state();
         state.nudged = true;
         self.wake(state);
@@ -109,7 +109,7 @@ impl<S> Inbox<S> {
 
     /// Sleeps until there is something or `until` has come, and takes what there is. Frames are left waiting unless
     /// they are wanted. `arrivals` and `said` are to be empty.
-    pub(super) fn wait(
+    pub fn wait(
         &self,
         until: Option<Instant>,
         wants_frames: bool,
@@ -155,7 +155,7 @@ impl<S> Inbox<S> {
     }
 
     /// Takes nothing from the connection any more.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.arrivals.clear();
@@ -171,12 +171,7 @@ mod tests {
 
     fn take(inbox: &Inbox<u32>, wants_frames: bool) -> (usize, Vec<u32>) {
         let (mut arrivals, mut said) = (VecDeque::new(), Vec::new());
-        inbox.wait(
-            Some(Instant::now()),
-            wants_frames,
-            &mut arrivals,
-            &mut said,
-        );
+        inbox.wait(Some(Instant::now()), wants_frames, &mut arrivals, &mut said);
         (arrivals.len(), said)
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::transfer::frame::MAX_PAYLOAD;
 
 /// From so many bytes on a buffer of a whole chunk is used: below, it would be mostly empty.
-pub(super) const LARGE: usize = 256 * 1024;
+pub const LARGE: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 struct State {
@@ -30,11 +30,11 @@ struct Inner {
 
 /// Gives out buffers up to a limit of bytes. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Pool(Arc<Inner>);
+pub struct Pool(Arc<Inner>);
 
 impl Pool {
     /// With room for `limit` bytes. One buffer is always given, whatever its size.
-    pub(super) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
             limit,
             state: Mutex::default(),
@@ -43,7 +43,7 @@ impl Pool {
     }
 
     /// A buffer of `len` bytes, at most a chunk, with whatever is in it. Waits for room. `None`: the pool was closed.
-    pub(super) fn take(&self, len: usize) -> Option<Fresh> {
+    pub fn take(&self, len: usize) -> Option<Fresh> {
         let charge = match len {
             LARGE.. => len.max(MAX_PAYLOAD),
             _ => len,
@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// Gives no buffers any more; who waits for one gets none.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.0.state().closed = true;
         self.0.freed.notify_all();
     }
@@ -114,17 +114,17 @@ impl Drop for Filled {
 
 /// A buffer that is being filled.
 #[derive(Debug)]
-pub(super) struct Fresh(Filled);
+pub struct Fresh(Filled);
 
 impl Fresh {
     /// All of it.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         let len = self.0.len;
         &mut self.0.bytes[..len]
     }
 
     /// It is filled up to `len`. `crc` is the CRC32C of that, if somebody has computed it.
-    pub(super) fn filled(mut self, len: usize, crc: Option<u32>) -> Buffer {
+    pub fn filled(mut self, len: usize, crc: Option<u32>) -> Buffer {
         self.0.len = len.min(self.0.len);
         self.0.crc = crc;
         Buffer(Arc::new(self.0))
@@ -133,11 +133,11 @@ impl Fresh {
 
 /// Bytes that several threads may look at. The last one gives them back.
 #[derive(Debug, Clone)]
-pub(super) struct Buffer(Arc<Filled>);
+pub struct Buffer(Arc<Filled>);
 
 impl Buffer {
     /// The CRC32C of all of it, if it is known.
-    pub(super) fn crc(&self) -> Option<u32> {
+    pub fn crc(&self) -> Option<u32> {
         self.0.crc
     }
 }

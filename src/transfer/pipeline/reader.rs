@@ -14,7 +14,7 @@ const READ_AHEAD: usize = 64 * 1024;
 const STEP: usize = 256 * 1024;
 
 /// Reads to the end of the connection or until nobody wants it.
-pub(super) fn run<S>(
+pub fn run<S>(
     source: Box<dyn Read + Send>,
     protection: Protection,
     pool: &Pool,

@@ -16,8 +16,8 @@ use crate::transfer::pipeline::pool::{Buffer, LARGE, Pool};
 use crate::transfer::pipeline::supply::{Input, Origin, Page, Supply};
 use crate::transfer::pipeline::words::Words;
 use crate::transfer::sender::{Content, SenderOutcome, SourceEnd};
-use crate::transfer::source::extents::Extent;
 use crate::transfer::source::OpenSource;
+use crate::transfer::source::extents::Extent;
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::EntryId;
 
@@ -26,7 +26,7 @@ const STEP: usize = 256 * 1024;
 
 /// What a worker is to do.
 #[derive(Debug)]
-pub(super) enum Job {
+pub enum Job {
     /// Find entries.
     Walk { max: usize },
     /// Open a source.
@@ -49,7 +49,7 @@ pub(super) enum Job {
 
 /// What a worker says.
 #[derive(Debug)]
-pub(super) enum Word {
+pub enum Word {
     /// A page of the walk.
     Page(Page),
     /// For the machine.
@@ -60,13 +60,13 @@ pub(super) enum Word {
 
 /// What all workers have in common.
 #[derive(Clone)]
-pub(super) struct Tools {
-    pub(super) shared: Arc<Shared>,
-    pub(super) supply: Arc<Supply>,
-    pub(super) pool: Pool,
+pub struct Tools {
+    pub shared: Arc<Shared>,
+    pub supply: Arc<Supply>,
+    pub pool: Pool,
     /// Whether pieces that are large bring their checksum along.
-    pub(super) checksums: bool,
-    pub(super) inbox: Arc<Inbox<Word>>,
+    pub checksums: bool,
+    pub inbox: Arc<Inbox<Word>>,
 }
 
 /// An open source.
@@ -97,7 +97,7 @@ struct Worker {
 }
 
 /// Works until there is nothing more to do.
-pub(super) fn run(queue: &Queue<Job>, tools: Tools) {
+pub fn run(queue: &Queue<Job>, tools: Tools) {
     let mut worker = Worker {
         open: HashMap::new(),
         companion: Companion::new(Arc::clone(&tools.shared)),

@@ -21,11 +21,11 @@ use crate::transfer::receiver::{
     Finding, ReceivedFile, Receiver, ReceiverAction, ReceiverOutcome, ReceiverSettings,
 };
 use crate::transfer::report::{At, FileReport, Name, Reporter, Snapshot, Stage};
-use crate::transfer::session::{Ending, Progress, Tally};
+use crate::transfer::session::{Ending, Progress};
 use crate::transfer::wire::{AbortReason, EntryId};
 
 /// Payloads that came and are not written yet.
-pub(super) const POOL: usize = 24 * 1024 * 1024;
+pub const POOL: usize = 24 * 1024 * 1024;
 
 /// Jobs that wait for the workers before no more frames are taken: a frame of holes can order thousands, and the
 /// pool does not count them.
@@ -38,13 +38,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const STREAM_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A file that was stored, and where.
-pub(super) struct StoredFile<'a> {
+pub struct StoredFile<'a> {
     /// What is told of it.
-    pub(super) report: &'a FileReport,
+    pub report: &'a FileReport,
     /// What was offered.
-    pub(super) entry: &'a Entry,
+    pub entry: &'a Entry,
     /// Beneath the target directory.
-    pub(super) path: &'a PeerPath,
+    pub path: &'a PeerPath,
 }
 
 struct File {
@@ -61,7 +61,7 @@ struct Current {
 }
 
 /// The receiving end.
-pub(super) struct RecvEnd<'a> {
+pub struct RecvEnd<'a> {
     machine: Receiver<Buffer>,
     reporter: &'a mut Reporter,
     on_file: &'a mut dyn FnMut(StoredFile<'_>),
@@ -86,24 +86,24 @@ pub(super) struct RecvEnd<'a> {
 }
 
 /// What a session is made of.
-pub(super) struct Parts {
+pub struct Parts {
     /// Deadlines and limits.
-    pub(super) settings: ReceiverSettings,
+    pub settings: ReceiverSettings,
     /// Random.
-    pub(super) nonce: u64,
+    pub nonce: u64,
     /// Where it all goes.
-    pub(super) target: Target,
+    pub target: Target,
     /// The other end's address.
-    pub(super) peer: String,
+    pub peer: String,
     /// Whether somebody wants to see how it gets on.
-    pub(super) watched: bool,
+    pub watched: bool,
     /// Set while nothing more is to be taken.
-    pub(super) held: Arc<AtomicBool>,
+    pub held: Arc<AtomicBool>,
 }
 
 impl<'a> RecvEnd<'a> {
     /// Begins a session. `on_file` is told of each entry that was stored.
-    pub(super) fn new(
+    pub fn new(
         now: Duration,
         parts: Parts,
         inbox: &Arc<Inbox<Word>>,
@@ -148,11 +148,14 @@ impl<'a> RecvEnd<'a> {
     }
 
     /// Lets the workers write what was taken in, and go. Why the disk took nothing more, if that ended it.
-    pub(super) fn finish(self) -> Finished {
-        let patience = if self.to_pipe { STREAM_PATIENCE } else { PATIENCE };
+    pub fn finish(mut self) -> Finished {
+        let patience = if self.to_pipe {
+            STREAM_PATIENCE
+        } else {
+            PATIENCE
+        };
         let is_written = self.crew.dismiss(patience);
         Finished {
-            tally: self.machine.tally(),
             full: self.full.map(|(text, _)| text),
             is_written,
         }
@@ -212,13 +215,11 @@ impl<'a> RecvEnd<'a> {
 
 /// What a session has come to.
 #[derive(Debug)]
-pub(super) struct Finished {
-    /// What became of the entries.
-    pub(super) tally: Tally,
+pub struct Finished {
     /// Why the disk took nothing more.
-    pub(super) full: Option<String>,
+    pub full: Option<String>,
     /// Whether everything that was taken in is written, as far as it can be.
-    pub(super) is_written: bool,
+    pub is_written: bool,
 }
 
 impl End for RecvEnd<'_> {
@@ -283,7 +284,8 @@ impl End for RecvEnd<'_> {
                             is_stream,
                         },
                     );
-                    self.crew.stage(worker, ReceiverAction::Examine { id, entry });
+                    self.crew
+                        .stage(worker, ReceiverAction::Examine { id, entry });
                 }
                 ReceiverAction::Report(file) => self.settled(&file),
                 ReceiverAction::Settle => {
@@ -300,7 +302,12 @@ impl End for RecvEnd<'_> {
                     self.follow(id, offset + len, Stage::Comparing);
                     self.assign(id, action);
                 }
-                ReceiverAction::Write { id, offset, ref range, .. } => {
+                ReceiverAction::Write {
+                    id,
+                    offset,
+                    ref range,
+                    ..
+                } => {
                     self.follow(id, offset + range.len() as u64, Stage::Receiving);
                     self.assign(id, action);
                 }

@@ -17,8 +17,10 @@ use crate::transfer::pipeline::reading::{self, Job, Tools, Word};
 use crate::transfer::pipeline::supply::{Inputs, Origin, Page, Supply};
 use crate::transfer::pipeline::watchdog::Doings;
 use crate::transfer::report::{At, FileReport, Name, Outcome, Reporter, Snapshot, Stage};
-use crate::transfer::sender::{Sender, SenderAction, SenderOutcome, SenderSettings, SentFile, Source};
-use crate::transfer::session::{Ending, Progress, Tally};
+use crate::transfer::sender::{
+    Sender, SenderAction, SenderOutcome, SenderSettings, SentFile, Source,
+};
+use crate::transfer::session::{Ending, Progress};
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::{AbortReason, EntryId, Phase};
 
@@ -34,18 +36,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What goes from one session of a run to the next.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub struct Left {
     /// Entries without a verdict.
-    pub(super) carried: Vec<Source>,
+    pub carried: Vec<Source>,
     /// The walk has ended.
-    pub(super) walk_ended: bool,
+    pub walk_ended: bool,
     /// Where the content of entries comes from.
-    pub(super) inputs: Inputs,
+    pub inputs: Inputs,
 }
 
 impl Left {
     /// Streams of which a part was sent and that have no verdict: nothing can begin them again.
-    pub(super) fn spent(&self) -> impl Iterator<Item = &Source> {
+    pub fn spent(&self) -> impl Iterator<Item = &Source> {
         self.carried.iter().filter(|source| {
             let input = self.inputs.get(&source.key);
             input.is_some_and(|input| input.is_spent())
@@ -68,7 +70,7 @@ struct File {
 }
 
 /// The sending end.
-pub(super) struct SendEnd<'a> {
+pub struct SendEnd<'a> {
     machine: Sender<Buffer>,
     reporter: &'a mut Reporter,
     on_file: &'a mut dyn FnMut(&FileReport),
@@ -91,28 +93,28 @@ pub(super) struct SendEnd<'a> {
 }
 
 /// What a session is made of.
-pub(super) struct Parts<'a> {
+pub struct Parts<'a> {
     /// Deadlines and sizes.
-    pub(super) settings: SenderSettings,
+    pub settings: SenderSettings,
     /// Random.
-    pub(super) nonce: u64,
+    pub nonce: u64,
     /// What there is to send.
-    pub(super) supply: &'a Arc<Supply>,
+    pub supply: &'a Arc<Supply>,
     /// What the last session left.
-    pub(super) left: Left,
+    pub left: Left,
     /// What protects the bytes.
-    pub(super) protection: Protection,
+    pub protection: Protection,
     /// The other end's address.
-    pub(super) peer: String,
+    pub peer: String,
     /// Whether somebody wants to see how it gets on.
-    pub(super) watched: bool,
+    pub watched: bool,
     /// Nothing is sent, only told.
-    pub(super) dry_run: bool,
+    pub dry_run: bool,
 }
 
 impl<'a> SendEnd<'a> {
     /// Begins a session. `on_file` is told of each entry that has its verdict.
-    pub(super) fn new(
+    pub fn new(
         now: Duration,
         parts: Parts<'_>,
         inbox: &Arc<Inbox<Word>>,
@@ -168,7 +170,7 @@ impl<'a> SendEnd<'a> {
     }
 
     /// Lets the workers go. What is left for a next session.
-    pub(super) fn finish(mut self, inbox: &Inbox<Word>) -> Left {
+    pub fn finish(mut self, inbox: &Inbox<Word>) -> Left {
         // A worker that waits for stdin is left behind.
         let _ = self.crew.dismiss(match self.streams {
             0 => PATIENCE,
@@ -194,11 +196,6 @@ impl<'a> SendEnd<'a> {
             walk_ended,
             inputs: self.inputs,
         }
-    }
-
-    /// What became of the entries of this session.
-    pub(super) fn tally(&self) -> Tally {
-        self.machine.tally()
     }
 
     fn open(&mut self, entry: EntryId, key: u64, round: u8) {

@@ -17,7 +17,7 @@ struct State {
 
 /// Knows whether the process is to end. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Arc<Mutex<State>>);
+pub struct Stop(Arc<Mutex<State>>);
 
 impl fmt::Debug for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +27,7 @@ impl fmt::Debug for Stop {
 
 impl Stop {
     /// Listens to signals from now on. Once per process.
-    pub(super) fn watch() -> Result<Self> {
+    pub fn watch() -> Result<Self> {
         let stop = Self::default();
         let theirs = stop.clone();
         signal::tell(move |signal| {
@@ -45,7 +45,7 @@ impl Stop {
     }
 
     /// Asks everything to end. `false`: that had been asked already.
-    pub(super) fn ask(&self, signal: Signal) -> bool {
+    pub fn ask(&self, signal: Signal) -> bool {
         let mut state = self.state();
         if state.signal.is_some() {
             return false;
@@ -56,12 +56,12 @@ impl Stop {
     }
 
     /// The signal, if one has come.
-    pub(super) fn signal(&self) -> Option<Signal> {
+    pub fn signal(&self) -> Option<Signal> {
         self.state().signal
     }
 
     /// Has `wake` called when one comes, and at once if one has come. It says whether it is still worth calling.
-    pub(super) fn wake(&self, wake: impl Fn() -> bool + Send + 'static) {
+    pub fn wake(&self, wake: impl Fn() -> bool + Send + 'static) {
         let mut state = self.state();
         if state.signal.is_some() {
             wake();
@@ -74,7 +74,7 @@ impl Stop {
     }
 
     /// How a run ends that a signal ended.
-    pub(super) fn error(signal: Signal) -> Error {
+    pub fn error(signal: Signal) -> Error {
         Error::new(Kind::Signal(signal.number()), "ended by a signal")
     }
 }

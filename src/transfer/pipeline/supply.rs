@@ -15,16 +15,16 @@ const PAGE_TIME: Duration = Duration::from_millis(20);
 
 /// An entry and where its content comes from.
 #[derive(Debug)]
-pub(super) struct Input {
+pub struct Input {
     /// As it is offered.
-    pub(super) entry: Arc<Entry>,
+    pub entry: Arc<Entry>,
     /// Where from.
-    pub(super) origin: Origin,
+    pub origin: Origin,
 }
 
 /// Where content comes from.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub enum Origin {
     /// What the walk found.
     Found(Box<Found>),
     /// stdin, which can be read once in a run: whether it was begun.
@@ -33,20 +33,20 @@ pub(super) enum Origin {
 
 impl Input {
     /// Whether this is a stream of which something was read: it cannot be begun again.
-    pub(super) fn is_spent(&self) -> bool {
+    pub fn is_spent(&self) -> bool {
         matches!(&self.origin, Origin::Stream(begun) if begun.load(Ordering::Relaxed))
     }
 }
 
 /// A page of the walk.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub struct Page {
     /// Entries, directories after what is in them.
-    pub(super) found: Vec<(Source, Arc<Input>)>,
+    pub found: Vec<(Source, Arc<Input>)>,
     /// What is not sent.
-    pub(super) problems: Vec<Problem>,
+    pub problems: Vec<Problem>,
     /// There is no more.
-    pub(super) end: bool,
+    pub end: bool,
 }
 
 struct Walking {
@@ -61,14 +61,14 @@ struct Walking {
 }
 
 /// The sources of a run.
-pub(super) struct Supply {
+pub struct Supply {
     walking: Mutex<Walking>,
     has_stream: bool,
 }
 
 impl Supply {
     /// `stream`: what stdin is offered as, if it is sent.
-    pub(super) fn new(paths: Vec<PathBuf>, options: WalkOptions, stream: Option<Entry>) -> Self {
+    pub fn new(paths: Vec<PathBuf>, options: WalkOptions, stream: Option<Entry>) -> Self {
         Self {
             has_stream: stream.is_some(),
             walking: Mutex::new(Walking {
@@ -83,12 +83,12 @@ impl Supply {
     }
 
     /// Whether stdin is sent.
-    pub(super) fn has_stream(&self) -> bool {
+    pub fn has_stream(&self) -> bool {
         self.has_stream
     }
 
     /// The next entries: at least one, or the end.
-    pub(super) fn page(&self, max: usize) -> Page {
+    pub fn page(&self, max: usize) -> Page {
         self.walking().page(max)
     }
 
@@ -137,7 +137,10 @@ impl Walking {
         while let Some(above) = self.above.last() {
             let above = above.entry.path.as_bytes();
             let path = found.entry.path.as_bytes();
-            if path.strip_prefix(above).is_some_and(|rest| rest.starts_with(b"/")) {
+            if path
+                .strip_prefix(above)
+                .is_some_and(|rest| rest.starts_with(b"/"))
+            {
                 break;
             }
             self.ready.extend(self.above.pop());
@@ -161,7 +164,7 @@ impl Walking {
 }
 
 /// The sources that have no verdict yet, by key.
-pub(super) type Inputs = HashMap<u64, Arc<Input>>;
+pub type Inputs = HashMap<u64, Arc<Input>>;
 
 #[cfg(test)]
 mod tests {

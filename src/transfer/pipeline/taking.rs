@@ -26,7 +26,7 @@ const OWN_POOL: usize = 4 * MAX_PAYLOAD;
 
 /// What a worker says.
 #[derive(Debug)]
-pub(super) enum Word {
+pub enum Word {
     /// For the machine.
     Outcome(ReceiverOutcome),
     /// Why it is going to say that this is refused or failed, for a person. `key`: [`key_of`] the entry.
@@ -44,16 +44,16 @@ pub(super) enum Word {
 }
 
 /// By what an entry is known outside of the machine, for as long as that has it.
-pub(super) fn key_of(entry: &Arc<Entry>) -> usize {
+pub fn key_of(entry: &Arc<Entry>) -> usize {
     Arc::as_ptr(entry) as usize
 }
 
 /// What all workers have in common.
 #[derive(Clone)]
-pub(super) struct Tools {
-    pub(super) shared: Arc<Shared>,
-    pub(super) target: Target,
-    pub(super) inbox: Arc<Inbox<Word>>,
+pub struct Tools {
+    pub shared: Arc<Shared>,
+    pub target: Target,
+    pub inbox: Arc<Inbox<Word>>,
 }
 
 /// What was there when it was asked.
@@ -114,7 +114,7 @@ struct Worker {
 }
 
 /// Works until there is nothing more to do.
-pub(super) fn run(queue: &Queue<ReceiverAction<Buffer>>, tools: Tools) {
+pub fn run(queue: &Queue<ReceiverAction<Buffer>>, tools: Tools) {
     let mut worker = Worker {
         open: HashMap::new(),
         companion: Companion::new(Arc::clone(&tools.shared)),
@@ -163,9 +163,9 @@ impl Worker {
             } => self.with(id, |worker, taking| {
                 worker.begin(id, taking, round, size, modified)
             }),
-            ReceiverAction::Keep { id, offset, len } => self.with(id, |worker, taking| {
-                worker.keep(id, taking, offset, len)
-            }),
+            ReceiverAction::Keep { id, offset, len } => {
+                self.with(id, |worker, taking| worker.keep(id, taking, offset, len))
+            }
             ReceiverAction::Write {
                 id,
                 offset,
@@ -174,9 +174,9 @@ impl Worker {
             } => self.with(id, |worker, taking| {
                 worker.write(id, taking, offset, &payload, range)
             }),
-            ReceiverAction::Hole { id, offset, len } => self.with(id, |worker, taking| {
-                worker.hole(id, taking, offset, len)
-            }),
+            ReceiverAction::Hole { id, offset, len } => {
+                self.with(id, |worker, taking| worker.hole(id, taking, offset, len))
+            }
             ReceiverAction::Finish { id, round, .. } => self.finish(id, round),
             ReceiverAction::Commit { id, identical } => self.commit(id, identical),
             ReceiverAction::Discard { id, remove } => self.discard(id, remove),
@@ -501,9 +501,7 @@ impl Worker {
         let Some(hash) = self.open.get_mut(&id).and_then(|taking| taking.hash.take()) else {
             return;
         };
-        let hashed = move |sha256| {
-            Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 })
-        };
+        let hashed = move |sha256| Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 });
         match hash.now() {
             Ok(sha256) => self.words.say(hashed(sha256)),
             Err(hash) => {

@@ -14,7 +14,7 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The target of a session. Cheap to clone; clones are the same target.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub enum Target {
     /// Everything beneath a directory.
     Folder(Arc<store::Session>),
     /// One file, under a name that the user gave.
@@ -24,12 +24,15 @@ pub(super) enum Target {
         only: Arc<Only>,
     },
     /// One file, written as it comes.
-    Stream { outlet: Arc<Outlet>, only: Arc<Only> },
+    Stream {
+        outlet: Arc<Outlet>,
+        only: Arc<Only>,
+    },
 }
 
 impl Target {
     /// The store's side of it.
-    pub(super) fn session(&self) -> Option<&Arc<store::Session>> {
+    pub fn session(&self) -> Option<&Arc<store::Session>> {
         match self {
             Target::Folder(session) | Target::File { session, .. } => Some(session),
             Target::Stream { .. } => None,
@@ -37,7 +40,7 @@ impl Target {
     }
 
     /// The entry as it goes here. `None`: there is no place for another one.
-    pub(super) fn place(&self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
+    pub fn place(&self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
         match self {
             Target::Folder(_) => Some(Arc::clone(entry)),
             Target::File { path, only, .. } => only.is(entry).then(|| {
@@ -53,7 +56,7 @@ impl Target {
 
 /// The only file that there is a place for: the first one that is offered, also if it is offered again after a cut.
 #[derive(Debug, Default)]
-pub(super) struct Only(Mutex<Option<PeerPath>>);
+pub struct Only(Mutex<Option<PeerPath>>);
 
 impl Only {
     fn is(&self, entry: &Entry) -> bool {
@@ -67,14 +70,14 @@ impl Only {
 
 /// What a stream is written to.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub struct Outlet {
     file: File,
     written: AtomicU64,
 }
 
 impl Outlet {
     /// Nothing is written yet.
-    pub(super) fn new(file: File) -> Self {
+    pub fn new(file: File) -> Self {
         Self {
             file,
             written: AtomicU64::new(0),
@@ -82,18 +85,18 @@ impl Outlet {
     }
 
     /// How many bytes were written, which nobody can take back.
-    pub(super) fn written(&self) -> u64 {
+    pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         // Before: what is written in part cannot be taken back either.
         self.written
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         (&self.file).write_all(bytes)
     }
 
-    pub(super) fn zeros(&self, mut len: u64) -> io::Result<()> {
+    pub fn zeros(&self, mut len: u64) -> io::Result<()> {
         while len > 0 {
             let step = len.min(ZEROS.len() as u64);
             self.write(&ZEROS[..step as usize])?;

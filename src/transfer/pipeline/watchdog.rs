@@ -17,16 +17,16 @@ const TRUST: u32 = 10;
 
 /// How long is waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
+pub struct Patience {
     /// `--stall-timeout`: without progress.
-    pub(super) stall: Option<Duration>,
+    pub stall: Option<Duration>,
     /// `--idle-timeout`: without any word.
-    pub(super) idle: Option<Duration>,
+    pub idle: Option<Duration>,
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The peer says nothing.
     Silent,
     /// Nothing gets on.
@@ -35,16 +35,16 @@ pub(super) enum Trouble {
 
 /// How things are, beside the machine's count.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Doings {
+pub struct Doings {
     /// Workers of this end are at something.
-    pub(super) busy: bool,
+    pub busy: bool,
     /// A stream is being sent, whose producer may take its time.
-    pub(super) streaming: bool,
+    pub streaming: bool,
 }
 
 /// Keeps the last signs of life.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub struct Watchdog {
     patience: Patience,
     ours: (u64, u64, u64, u64, u64),
     theirs: (u64, Duration),
@@ -55,7 +55,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// The session begins to be watched.
-    pub(super) fn new(now: Duration, patience: Patience) -> Self {
+    pub fn new(now: Duration, patience: Patience) -> Self {
         Self {
             patience,
             ours: (0, 0, 0, 0, 0),
@@ -66,12 +66,7 @@ impl Watchdog {
     }
 
     /// Looks.
-    pub(super) fn look(
-        &mut self,
-        now: Duration,
-        progress: &Progress,
-        doings: Doings,
-    ) -> Option<Trouble> {
+    pub fn look(&mut self, now: Duration, progress: &Progress, doings: Doings) -> Option<Trouble> {
         let ours = (
             progress.work,
             progress.entries,
@@ -102,7 +97,7 @@ impl Watchdog {
     }
 
     /// When to look again, at the latest.
-    pub(super) fn next_look(&self, now: Duration) -> Option<Duration> {
+    pub fn next_look(&self, now: Duration) -> Option<Duration> {
         let shortest = [self.patience.stall, self.patience.idle]
             .into_iter()
             .flatten()

@@ -9,14 +9,14 @@ const AT_ONCE: usize = 16;
 
 /// A worker's words.
 #[derive(Debug)]
-pub(super) struct Words<S> {
+pub struct Words<S> {
     inbox: Arc<Inbox<S>>,
     list: Vec<S>,
 }
 
 impl<S> Words<S> {
     /// To this inbox.
-    pub(super) fn new(inbox: Arc<Inbox<S>>) -> Self {
+    pub fn new(inbox: Arc<Inbox<S>>) -> Self {
         Self {
             inbox,
             list: Vec::new(),
@@ -24,7 +24,7 @@ impl<S> Words<S> {
     }
 
     /// Says something soon.
-    pub(super) fn say(&mut self, word: S) {
+    pub fn say(&mut self, word: S) {
         self.list.push(word);
         if self.list.len() >= AT_ONCE {
             self.flush();
@@ -32,14 +32,14 @@ impl<S> Words<S> {
     }
 
     /// Says everything now.
-    pub(super) fn flush(&mut self) {
+    pub fn flush(&mut self) {
         if !self.list.is_empty() {
             self.inbox.say(&mut self.list);
         }
     }
 
     /// The worker has done what it had: whoever waited for that looks again.
-    pub(super) fn rest(&mut self) {
+    pub fn rest(&mut self) {
         match self.list.is_empty() {
             true => self.inbox.nudge(),
             false => self.flush(),
@@ -47,7 +47,7 @@ impl<S> Words<S> {
     }
 
     /// Where they go, for who says something later.
-    pub(super) fn inbox(&self) -> Arc<Inbox<S>> {
+    pub fn inbox(&self) -> Arc<Inbox<S>> {
         Arc::clone(&self.inbox)
     }
 }

@@ -33,7 +33,7 @@ struct State {
 
 /// Frames on their way to the writing thread.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub struct Outbox {
     state: Mutex<State>,
     filled: Condvar,
 }
@@ -44,14 +44,14 @@ impl Outbox {
     }
 
     /// Whether a frame can go out. If not, the inbox is nudged when one can.
-    pub(super) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         let mut state = self.state();
         state.wants_room = state.frames.len() >= DEPTH;
         !state.wants_room
     }
 
     /// Writes a frame soon.
-    pub(super) fn push(&self, frame: Outgoing<Buffer>) {
+    pub fn push(&self, frame: Outgoing<Buffer>) {
         let mut state = self.state();
         if state.broken {
             // The end of the connection will be read soon; what the peer said before that comes first.
@@ -62,14 +62,14 @@ impl Outbox {
     }
 
     /// That was the last.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         let mut state = self.state();
         state.finishing = true;
         self.wake(state);
     }
 
     /// Whether all was written that could be.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.state().is_over
     }
 
@@ -112,7 +112,7 @@ impl Outbox {
 }
 
 /// Writes until the outbox is finished.
-pub(super) fn run<S>(
+pub fn run<S>(
     mut sink: Box<dyn WriteHalf>,
     protection: Protection,
     outbox: &Outbox,
@@ -133,7 +133,11 @@ pub(super) fn run<S>(
         };
         let header = encoder.seal(frame.kind, frame.head.len(), frame.payload_len, sum);
         let mut slices = Vec::with_capacity(3 + frame.payload.len());
-        slices.extend([IoSlice::new(preface), IoSlice::new(&header), IoSlice::new(&frame.head)]);
+        slices.extend([
+            IoSlice::new(preface),
+            IoSlice::new(&header),
+            IoSlice::new(&frame.head),
+        ]);
         slices.extend(frame.payload.iter().map(|buffer| IoSlice::new(buffer)));
         if write_all(&mut *sink, &mut slices).is_err() {
             outbox.break_down();
