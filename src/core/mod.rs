@@ -1,11 +1,14 @@
 //! What all subcommands share. It knows none of them.
 
 pub mod address;
+pub mod backoff;
+pub mod blocking;
 pub mod dial;
 pub mod event_loop;
 pub mod limits;
 pub mod machine;
 pub mod resolve;
+pub mod runner;
 pub mod sanitise;
 pub mod signal;
 pub mod socket;
