@@ -376,7 +376,7 @@ facts() {
     echo "- SHA instructions: $(grep -qw sha_ni /proc/cpuinfo && echo yes || echo 'not shown')"
     echo "- congestion control: cubic on the routes of this namespace (the default here: $(</proc/sys/net/ipv4/tcp_congestion_control))"
     echo "- load before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
-    echo "- $("$SOCKKIT" --version 2>/dev/null || echo 'sockkit does not run'), $(cc --version | head -n 1), $(openssl version)"
+    echo "- $("$SOCKKIT" --version 2>/dev/null | head -n 1 || echo 'sockkit does not run'), $(cc --version | head -n 1), $(openssl version)"
     ! has "$tools" rsync || rsync --version | sed -n '1s/^/- /p'
     ! has "$tools" scp || ssh -V 2>&1 | sed -n '1s/^/- /p'
     ! has "$tools" socat || socat -V | sed -n '2s/^/- /p'

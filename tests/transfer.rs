@@ -60,7 +60,13 @@ impl World {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.to(""))
             .expect("a directory")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -130,9 +136,15 @@ fn a_file_arrives_with_its_bytes_mode_and_time() {
         fs::metadata(&source).expect("there"),
         fs::metadata(world.to("data")).expect("there"),
     );
-    assert_eq!(old.modified().expect("a time"), new.modified().expect("a time"));
+    assert_eq!(
+        old.modified().expect("a time"),
+        new.modified().expect("a time")
+    );
     assert_eq!(world.names(), ["data"], "nothing else is left behind");
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let line = fs::read_to_string(sums).expect("written");
     assert_eq!(line, format!("{digest}  data\n"));
 }
@@ -141,7 +153,10 @@ fn a_file_arrives_with_its_bytes_mode_and_time() {
 fn a_tree_arrives_with_empty_and_many_small_files() {
     let world = World::new();
     for number in 0..300 {
-        world.write(&format!("tree/many/{number}"), &noise(number, 100 + number as usize));
+        world.write(
+            &format!("tree/many/{number}"),
+            &noise(number, 100 + number as usize),
+        );
     }
     world.write("tree/empty", b"");
     fs::create_dir_all(world.from("tree/a/b/c")).expect("a directory");
@@ -179,13 +194,22 @@ fn links_modes_and_names_that_are_no_text_survive() {
     let sent = receiver.send(&[text(&world.from("t"))]);
     assert_status(&sent, 7);
     assert_eq!(receiver.run.ends(), 7, "the link outside was refused");
-    assert!(!stderr(&sent).contains('\x1b'), "no name commands a terminal");
+    assert!(
+        !stderr(&sent).contains('\x1b'),
+        "no name commands a terminal"
+    );
     for name in names {
         assert_same(&world.to("t").join(OsStr::from_bytes(name)), name);
     }
-    let mode = fs::metadata(world.to("t/run")).expect("there").permissions().mode();
+    let mode = fs::metadata(world.to("t/run"))
+        .expect("there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o7777, 0o751, "no set-id bits");
-    assert_eq!(fs::read_link(world.to("t/inside")).expect("a link"), Path::new("run"));
+    assert_eq!(
+        fs::read_link(world.to("t/inside")).expect("a link"),
+        Path::new("run")
+    );
     assert!(fs::symlink_metadata(world.to("t/outside")).is_err());
 }
 
@@ -205,7 +229,11 @@ fn stdin_is_sent_under_a_name_and_passed_on_at_the_other_end() {
         line.extend(byte);
     }
     let line = String::from_utf8(line).expect("text");
-    let address = line.trim_end().split_once("tcp://").expect("a ready line").1;
+    let address = line
+        .trim_end()
+        .split_once("tcp://")
+        .expect("a ready line")
+        .1;
     let mut sender = sockkit(&["send-file", "--plain", address, "-", "--name", "it"])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -233,9 +261,16 @@ fn either_end_listens() {
     let mut sender = Running::start(command.arg(&source));
     let address = listening(&sender);
     let to = world.to("");
-    let got = sockkit(&["recv-file", "--plain", "--connect", &address, "-d", text(&to)])
-        .output()
-        .expect("it ends");
+    let got = sockkit(&[
+        "recv-file",
+        "--plain",
+        "--connect",
+        &address,
+        "-d",
+        text(&to),
+    ])
+    .output()
+    .expect("it ends");
     assert_status(&got, 0);
     assert_eq!(sender.ends(), 0);
     assert_same(&world.to("f"), &bytes);
@@ -309,9 +344,15 @@ fn identical_content_needs_no_sending() {
     let source = world.write("f", &bytes);
     fs::write(world.to("f"), &bytes).expect("written");
     let mut receiver = world.receiver(&[]);
-    let sent = sockkit(&["--json", "send-file", "--plain", &receiver.address, text(&source)])
-        .output()
-        .expect("it ends");
+    let sent = sockkit(&[
+        "--json",
+        "send-file",
+        "--plain",
+        &receiver.address,
+        text(&source),
+    ])
+    .output()
+    .expect("it ends");
     assert_status(&sent, 0);
     assert_eq!(receiver.run.ends(), 0);
     let events = String::from_utf8_lossy(&sent.stdout).into_owned();
@@ -331,9 +372,15 @@ fn resumes_from(partial: &[u8], most_sent: usize) {
     let source = world.write("f", &bytes);
     fs::write(world.to(".f.sockkit-part"), partial).expect("written");
     let mut receiver = world.receiver(&[]);
-    let sent = sockkit(&["--json", "send-file", "--plain", &receiver.address, text(&source)])
-        .output()
-        .expect("it ends");
+    let sent = sockkit(&[
+        "--json",
+        "send-file",
+        "--plain",
+        &receiver.address,
+        text(&source),
+    ])
+    .output()
+    .expect("it ends");
     assert_status(&sent, 0);
     assert_eq!(receiver.run.ends(), 0);
     assert_same(&world.to("f"), &bytes);
@@ -463,8 +510,14 @@ fn a_signal_leaves_a_resume_point_and_says_how_to_go_on() {
                 vec![Fault::Up(4 * MIB, Harm::Silence)],
             );
             let address = proxy.address.to_string();
-            let mut command =
-                sockkit(&["send-file", "--plain", "--retry", "0s", &address, text(&source)]);
+            let mut command = sockkit(&[
+                "send-file",
+                "--plain",
+                "--retry",
+                "0s",
+                &address,
+                text(&source),
+            ]);
             let sender = Running::start(&mut command);
             proxy.strikes();
             let mut ended = if kills_sender { sender } else { receiver.run };
@@ -492,9 +545,39 @@ fn what_cannot_be_said_is_status_2_and_what_is_not_there_1_or_3() {
     let source = world.write("f", b"x");
     let gone = world.from("gone");
     for (arguments, status) in [
-        (&["send-file", "--plain", "--backlog", "5", "127.0.0.1:1", text(&source)][..], 2),
-        (&["send-file", "--plain", "127.0.0.1:1", text(&source), "--name", "x"], 2),
-        (&["send-file", "--plain", "127.0.0.1:1", text(&source), "--exclude", "["], 2),
+        (
+            &[
+                "send-file",
+                "--plain",
+                "--backlog",
+                "5",
+                "127.0.0.1:1",
+                text(&source),
+            ][..],
+            2,
+        ),
+        (
+            &[
+                "send-file",
+                "--plain",
+                "127.0.0.1:1",
+                text(&source),
+                "--name",
+                "x",
+            ],
+            2,
+        ),
+        (
+            &[
+                "send-file",
+                "--plain",
+                "127.0.0.1:1",
+                text(&source),
+                "--exclude",
+                "[",
+            ],
+            2,
+        ),
         (&["recv-file", "--plain", "0", "--links", "follow"], 2),
         (&["recv-file", "--plain", "0", "--overwrite", "--rename"], 2),
         (&["--json", "recv-file", "--plain", "0", "-o", "-"], 2),
@@ -503,7 +586,12 @@ fn what_cannot_be_said_is_status_2_and_what_is_not_there_1_or_3() {
         (&["recv-file", "--plain", "0", "-d", text(&gone)], 1),
     ] {
         let run = sockkit(arguments).output().expect("it ends");
-        assert_eq!(run.status.code(), Some(status), "{arguments:?}: {}", stderr(&run));
+        assert_eq!(
+            run.status.code(),
+            Some(status),
+            "{arguments:?}: {}",
+            stderr(&run)
+        );
     }
 }
 
@@ -530,9 +618,16 @@ fn a_dry_run_says_what_would_be_sent_and_changes_nothing() {
     fs::write(world.to("t/.f.sockkit-part"), &bytes[..2 * MIB]).expect("written");
     let receiver = world.receiver(&[]);
     let tree = world.from("t");
-    let sent = sockkit(&["--json", "send-file", "--plain", &receiver.address, "--dry-run", text(&tree)])
-        .output()
-        .expect("it ends");
+    let sent = sockkit(&[
+        "--json",
+        "send-file",
+        "--plain",
+        &receiver.address,
+        "--dry-run",
+        text(&tree),
+    ])
+    .output()
+    .expect("it ends");
     assert_status(&sent, 0);
     let events = String::from_utf8_lossy(&sent.stdout).into_owned();
     let of = |name: &str| {
@@ -545,7 +640,10 @@ fn a_dry_run_says_what_would_be_sent_and_changes_nothing() {
     };
     let old = of("t/f");
     assert!(old.contains("\"verdict\":\"would_send\""), "{old}");
-    assert!(old.contains(&format!("\"sent\":{MIB},\"reused\":{}", 2 * MIB)), "{old}");
+    assert!(
+        old.contains(&format!("\"sent\":{MIB},\"reused\":{}", 2 * MIB)),
+        "{old}"
+    );
     assert!(of("t/new").contains("\"sent\":3,"), "{events}");
     assert!(!world.to("t/f").exists() && !world.to("t/new").exists());
     drop(source);
@@ -578,7 +676,9 @@ fn strangers_are_turned_away_and_do_no_harm() {
         &[&preface[..], &noise(17, 5_000)].concat(),
     ] {
         let mut stranger = TcpStream::connect(receiver.socket_address()).expect("it listens");
-        stranger.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stranger
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout");
         // It may hang up before it has read all.
         let _ = stranger.write_all(bytes);
         let _ = stranger.shutdown(std::net::Shutdown::Write);
@@ -660,7 +760,11 @@ fn holes_stay_holes_beyond_four_gigabytes() {
     assert_eq!(receiver.run.ends(), 0);
     let metadata = fs::metadata(world.to("sparse")).expect("there");
     assert_eq!(metadata.len(), size);
-    assert!(metadata.blocks() * 512 < 64 * MIB as u64, "{} blocks", metadata.blocks());
+    assert!(
+        metadata.blocks() * 512 < 64 * MIB as u64,
+        "{} blocks",
+        metadata.blocks()
+    );
     let mut tail = [0; 3];
     let copy = fs::File::open(world.to("sparse")).expect("there");
     copy.read_exact_at(&mut tail, size - 3).expect("read");

@@ -67,8 +67,8 @@ fn several_files_have_a_bar_of_their_own() {
         lines(&several(), 72, false),
         [
             "docs/report.pdf  [###############-------........]   50%",
-            "12/10000  [.#............................]    5%  0:05".replacen(".#", "#.", 1),
-            "sending  200 B/s  600 B reused  1000 B of 19.5 KiB".to_string(),
+            "12/10000  [#.............................]    5%  0:05",
+            "sending  200 B/s  600 B reused  1000 B of 19.5 KiB",
         ]
     );
 }
@@ -78,8 +78,8 @@ fn forty_columns_are_enough() {
     assert_eq!(
         lines(&progress(), 40, false),
         [
-            "…cs/report.pdf  [===##---...]   50%  0:05".replacen("…cs/", "…s/", 1),
-            "sending  200 B/s  600 B reused".to_string(),
+            "…s/report.pdf  [===##--...]   50%  0:05",
+            "sending  200 B/s  600 B reused",
         ]
     );
 }
@@ -173,8 +173,8 @@ fn bytes_have_three_digits() {
         (999, "999 B"),
         (1_023, "1023 B"),
         (1_024, "1.00 KiB"),
-        (10_235, "9.99 KiB"),
-        (10_236, "10.0 KiB"),
+        (10_234, "9.99 KiB"),
+        (10_235, "10.0 KiB"),
         (999 << 10, "999 KiB"),
         (1_000 << 10, "0.98 MiB"),
         (2 << 30, "2.00 GiB"),
