@@ -273,6 +273,8 @@ pub struct Retry {
     since: Option<Duration>,
     /// The other end was understood at least once.
     has_met: bool,
+    /// It said no hello the last time.
+    was_mute: bool,
 }
 
 impl Retry {
@@ -283,6 +285,7 @@ impl Retry {
             backoff: Backoff::new(seed),
             since: None,
             has_met: false,
+            was_mute: false,
         }
     }
 
@@ -293,9 +296,11 @@ impl Retry {
             self.backoff.reset();
         }
         let may_end_better = close.trouble.is_some() || close.ending.is_worth_a_retry();
-        // What has never said hello is most likely something else.
-        let is_stranger = !self.has_met && close.ending == Ending::HandshakeTimeout;
+        // What has never said hello, and does not when it is asked again, is most likely something else.
         self.has_met |= close.was_open;
+        let is_mute = !self.has_met && close.ending == Ending::HandshakeTimeout;
+        let is_stranger = is_mute && self.was_mute;
+        self.was_mute = is_mute;
         if close.signal.is_some() || !may_end_better || is_stranger {
             return None;
         }
