@@ -38,6 +38,8 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
     match command {
         Command::ServeChat(args) => chat::serve::run(ui, args),
         Command::Chat(args) => chat::client::run(ui, args),
+        Command::SendFile(args) => transfer::send_file::run(ui, args),
+        Command::RecvFile(args) => transfer::recv_file::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

@@ -27,6 +27,7 @@ const PURE: &[&str] = &[
     "src/chat/token.rs",
     "src/chat/wire.rs",
     "src/core/address.rs",
+    "src/core/backoff.rs",
     "src/core/dial/race.rs",
     "src/core/machine.rs",
     "src/core/sanitise.rs",

@@ -1,6 +1,8 @@
 //! What all subcommands share. It knows none of them.
 
 pub mod address;
+pub mod backoff;
+pub mod blocking;
 pub mod dial;
 pub mod event_loop;
 pub mod limits;

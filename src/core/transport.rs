@@ -10,6 +10,8 @@ use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry, Token};
 
+use crate::core::blocking::Stream;
+
 /// A connected, non-blocking stream.
 #[derive(Debug)]
 pub enum Transport {
@@ -30,6 +32,23 @@ impl Transport {
     #[cfg(unix)]
     pub fn from_unix(stream: UnixStream) -> Self {
         Transport::Unix(mio::net::UnixStream::from_std(stream))
+    }
+
+    /// The same stream in blocking mode, for threads.
+    pub fn into_blocking(self) -> io::Result<Stream> {
+        Ok(match self {
+            Transport::Tcp(stream) => {
+                let stream = TcpStream::from(stream);
+                stream.set_nonblocking(false)?;
+                Stream::Tcp(stream)
+            }
+            #[cfg(unix)]
+            Transport::Unix(stream) => {
+                let stream = UnixStream::from(stream);
+                stream.set_nonblocking(false)?;
+                Stream::Unix(stream)
+            }
+        })
     }
 
     /// Watches both directions, edge-triggered, once and for all: which of them is acted on is the

@@ -342,6 +342,14 @@ impl FileReport {
         }
     }
 
+    /// `--dry-run`: what is not a file would be made.
+    pub fn would_send(entry: &Entry) -> Self {
+        Self {
+            offered: Offered::No,
+            ..Self::of(entry)
+        }
+    }
+
     /// What could not be read, and was therefore never offered.
     pub fn unreadable(path: Name, why: impl Into<String>) -> Self {
         Self {

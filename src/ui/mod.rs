@@ -117,6 +117,16 @@ impl Ui {
         }
     }
 
+    /// stdout as a file of its own, for data that comes from elsewhere and goes there in large pieces.
+    pub fn stdout_file(&self) -> Result<std::fs::File> {
+        #[cfg(unix)]
+        let file = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned();
+        #[cfg(windows)]
+        let file = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned();
+        file.map(Into::into)
+            .map_err(|error| Error::new(Kind::Other, "cannot write to stdout").because(error))
+    }
+
     /// Prints an event on stdout as a line of JSON.
     pub fn event(&self, event: &impl Serialize) -> Result<Output> {
         let mut line = Vec::new();
