@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "src/transfer/frame.rs",
     "src/transfer/outgoing.rs",
     "src/transfer/path.rs",
+    "src/transfer/pipeline/watchdog.rs",
     "src/transfer/receiver.rs",
     "src/transfer/report.rs",
     "src/transfer/sender.rs",
