@@ -7,6 +7,7 @@
 mod assets;
 mod manual;
 mod password;
+mod tls;
 mod values;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use regex::Regex;
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
+pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
 
 /// Where `serve-chat` listens and `chat` connects when no address is given.
@@ -35,7 +37,7 @@ const EXIT_STATUS: [(&str, &str); 8] = [
     ("2", "usage"),
     ("3", "cannot listen, resolve or connect"),
     ("4", "timed out"),
-    ("5", "not let in: password, ban, limit"),
+    ("5", "not let in: certificate, password, ban, limit"),
     ("6", "the peer violated the protocol"),
     ("130, 143", "ended by SIGINT, SIGTERM after a clean stop"),
 ];
@@ -121,6 +123,8 @@ Examples:
   sockkit serve-chat                          On this machine only, 127.0.0.1 and ::1, port 8888
   sockkit serve-chat :8888                    For everyone who can reach this machine
   sockkit serve-chat :8888 unix:/run/chat     On TCP and a Unix socket at once
+  sockkit serve-chat tls://:8889 --self-signed
+                                              Encrypted; clients compare the fingerprint once
   sockkit serve-chat --log /var/log/chat      Keep what is said, and show it after a restart
   sockkit serve-chat :8888 --allow 10.0.0.0/8 --max-per-ip 5 --rate 5/20";
 
@@ -128,6 +132,7 @@ const CHAT_EXAMPLES: &str = "\
 Examples:
   sockkit chat                                Join the chat on this machine
   sockkit chat chat.lan:8888 --nick ana       Join another one, with a name
+  sockkit chat tls://chat.lan:8889            Join one that is encrypted
   echo 'build done' | sockkit chat chat.lan:8888 --nick ci
                                               Say one line and leave once it is acknowledged
   sockkit chat --send 'who is there?' --count 1 --timeout 10s
@@ -210,13 +215,16 @@ pub enum SlowPolicy {
 /// `serve-chat`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeChatArgs {
-    /// Listen here: host:port, :port for every interface, unix:/path; port 0 picks a free one
+    /// Listen here: host:port, :port for every interface, tls://host:port, unix:/path; port 0 picks a free one
     #[arg(value_name = "ADDR", default_value = DEFAULT_CHAT_ADDRESS, value_hint = ValueHint::Hostname)]
     pub addresses: Vec<String>,
 
     /// How to listen.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// The certificate.
+    #[command(flatten)]
+    pub tls: TlsServerArgs,
 
     /// Put out a client that is silent for this long, after a warning; off: never
     #[arg(
@@ -310,7 +318,7 @@ pub struct ServeChatArgs {
 /// `chat`.
 #[derive(Debug, Clone, Args)]
 pub struct ChatArgs {
-    /// Connect here: host:port, [::1]:port, unix:/path
+    /// Connect here: host:port, [::1]:port, tls://host:port, unix:/path
     #[arg(value_name = "ADDR", default_value = DEFAULT_CHAT_ADDRESS, value_hint = ValueHint::Hostname)]
     pub address: String,
 
@@ -359,6 +367,9 @@ pub struct ChatArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: TlsClientArgs,
     /// Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never
     #[arg(
         long,

@@ -12,3 +12,4 @@ mod support;
 // Where rustix can make a pseudo-terminal.
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod terminal;
+mod tls;

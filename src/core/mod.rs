@@ -1,12 +1,15 @@
 //! What all subcommands share. It knows none of them.
 
 pub mod address;
+pub mod blocking;
 pub mod dial;
 pub mod event_loop;
 pub mod limits;
 pub mod machine;
+pub mod private_file;
 pub mod resolve;
 pub mod sanitise;
+pub mod secure;
 pub mod signal;
 pub mod socket;
 pub mod timers;

@@ -12,12 +12,26 @@
 //! caught.
 
 use crate::core::event_loop::Handle;
+use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
 
 /// Reports SIGINT, SIGTERM and SIGHUP (on Windows: console events) to the loop from now on, for as long
 /// as the loop lives. Once per process on Windows.
 pub fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<()> {
-    system::watch(handle)
+    tell(move |signal| handle.signal(signal).is_ok())
+}
+
+/// Calls `listener` with each of these signals from now on, on a thread of its own, until it says `false`. Once per
+/// process on Windows.
+pub fn tell(listener: impl FnMut(Signal) -> bool + Send + 'static) -> Result<()> {
+    system::tell(listener)
+        .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
+}
+
+/// A write beyond the limit on the size of files (`ulimit -f`) fails from now on like one on a full disk, instead
+/// of ending the process (SIGXFSZ, setrlimit(2)).
+pub fn survive_file_limit() -> Result<()> {
+    system::survive_file_limit()
         .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
 }
 
@@ -26,13 +40,14 @@ mod system {
     use std::ffi::c_int;
     use std::io;
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     use signal_hook::iterator::Signals;
 
-    use crate::core::event_loop::Handle;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> io::Result<()> {
+    pub(super) fn tell(
+        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    ) -> io::Result<()> {
         let ignored = ignored_at_start();
         let wanted = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
@@ -48,12 +63,18 @@ mod system {
                         SIGHUP => Signal::HangUp,
                         _ => Signal::Terminate,
                     };
-                    if handle.signal(signal).is_err() {
+                    if !listener(signal) {
                         break;
                     }
                 }
             })?;
         Ok(())
+    }
+
+    /// Caught and not ignored: programs that we start shall not inherit it.
+    pub(super) fn survive_file_limit() -> io::Result<()> {
+        let caught = std::sync::Arc::default();
+        signal_hook::flag::register(SIGXFSZ, caught).map(drop)
     }
 
     /// The signals that were ignored when the process began, if that can be known: one bit each.
@@ -108,13 +129,19 @@ mod system {
 
 #[cfg(not(unix))]
 mod system {
-    use crate::core::event_loop::Handle;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<(), ctrlc::Error> {
+    /// There is no such signal.
+    pub(super) fn survive_file_limit() -> std::io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn tell(
+        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    ) -> Result<(), ctrlc::Error> {
         ctrlc::set_handler(move || {
-            // The loop may have ended before the process.
-            let _ = handle.signal(Signal::Interrupt);
+            // Whoever listened may have ended before the process.
+            let _ = listener(Signal::Interrupt);
         })
     }
 }

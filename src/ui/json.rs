@@ -26,6 +26,20 @@ impl<'a> Listening<'a> {
     }
 }
 
+/// A server's certificate: what clients know it by.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "certificate")]
+pub struct Certificate<'a> {
+    fingerprint: &'a str,
+}
+
+impl<'a> Certificate<'a> {
+    /// With this fingerprint, as it is printed everywhere.
+    pub fn new(fingerprint: &'a str) -> Self {
+        Self { fingerprint }
+    }
+}
+
 /// Appends an event as a line.
 pub fn line(out: &mut Vec<u8>, event: &impl Serialize) {
     let before = out.len();

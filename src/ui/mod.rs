@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::cli::{Color, Globals};
 use crate::core::address::Address;
 use crate::core::sanitise::sanitise_str;
+use crate::core::secure::Fingerprint;
 use crate::error::{Error, Kind, Result};
 
 /// What became of something that was to be printed on stdout.
@@ -146,6 +147,18 @@ impl Ui {
             let _ = self.event(&json::Listening::new(&address))?;
         } else {
             self.say("", "", &format!("listening on {address}"));
+        }
+        Ok(())
+    }
+
+    /// Says by what certificate clients know the server, as [`Ui::listening`] says where it is.
+    pub fn certificate(&self, fingerprint: Fingerprint) -> Result<()> {
+        if self.json() {
+            let fingerprint = fingerprint.to_string();
+            // As above.
+            let _ = self.event(&json::Certificate::new(&fingerprint))?;
+        } else {
+            self.say("", "", &format!("the certificate is {fingerprint}"));
         }
         Ok(())
     }
