@@ -112,7 +112,8 @@ fn only_a_right_certificate_of_the_ca_is_trusted() {
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     // The name is the host's unless another one is expected.
     let elsewhere = self::server(&ca.server("elsewhere", Flaw::OtherName), &[]);
-    let name = ["--ca", text(&ca.path()), "--server-name", "elsewhere.example"];
+    let roots = ca.path();
+    let name = ["--ca", text(&roots), "--server-name", "elsewhere.example"];
     let output = say(&by_name(&elsewhere), &name);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
@@ -343,8 +344,10 @@ fn an_abrupt_end_is_told_from_a_clean_one() {
     bob.rest();
     eve.types("these are cut off");
     eve.socket().shutdown(std::net::Shutdown::Write).expect("closed");
-    let left = server.run.stdout.until("eve left");
-    assert!(left.contains("lost connection"), "{left}");
+    let left = server.run.stdout.until("bob from");
+    assert!(left.ends_with("left: left"), "{left}");
+    let left = server.run.stdout.until("eve from");
+    assert!(left.ends_with("left: lost connection"), "{left}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn describe(error: &TlsError) -> (Cow<'static, str>, Kind) {
     }
 }
 
-/// RFC 8446 section 6.2.
+/// RFC 8446 section 6.2. `decrypt_error` is said of a wrong signature, such as that of a CA with a right name.
 fn is_about_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -127,5 +127,6 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
             | AlertDescription::CertificateRequired
+            | AlertDescription::DecryptError
     )
 }
