@@ -86,7 +86,10 @@ fn plain_members_and_those_of_both_versions_of_tls_talk_to_each_other() {
     let long = "x".repeat(4000);
     ann.types(&format!("{long}\n"));
     assert_eq!(bob.until("<ann>"), format!("<ann> {long}"));
-    let output = say(&by_name(&server), &["--ca", text(&ca.path()), "--nick", "ci"]);
+    let output = say(
+        &by_name(&server),
+        &["--ca", text(&ca.path()), "--nick", "ci"],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(bob.until("<ci>"), "<ci> hello");
 }
@@ -103,8 +106,17 @@ fn only_a_right_certificate_of_the_ca_is_trusted() {
     ] {
         let server = server(&ca.server("server", flaw), &[]);
         let output = say(&by_name(&server), &["--ca", text(&ca.path())]);
-        assert_eq!(output.status.code(), Some(status), "{flaw:?}: {}", stderr(&output));
-        assert!(stderr(&output).contains(why), "{flaw:?}: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{flaw:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(why),
+            "{flaw:?}: {}",
+            stderr(&output)
+        );
     }
     let server = server(&ca.server("server", Flaw::None), &[]);
     let other = Ca::new();
@@ -132,7 +144,11 @@ fn a_self_signed_server_is_trusted_by_its_fingerprint_which_stays_the_same() {
     let other = format!("sha256:{}", "0".repeat(64));
     let output = say(first.address(), &["--fingerprint", &other]);
     assert_eq!(output.status.code(), Some(5));
-    assert!(stderr(&output).contains("another fingerprint"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("another fingerprint"),
+        "{}",
+        stderr(&output)
+    );
     drop(first);
 
     let (_second, again) = self_signed(&state, &[]);
@@ -145,7 +161,10 @@ fn a_self_signed_server_is_trusted_by_its_fingerprint_which_stays_the_same() {
     {
         use std::os::unix::fs::PermissionsExt;
         let path = state.path().join("sockkit").join("self-signed.pem");
-        let mode = std::fs::metadata(path).expect("it is there").permissions().mode();
+        let mode = std::fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
@@ -193,7 +212,11 @@ fn insecure_works_and_warns_each_time() {
     for _ in 0..2 {
         let output = say(server.address(), &["--insecure"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        assert!(stderr(&output).contains("warning: --insecure"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("warning: --insecure"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -251,7 +274,10 @@ fn a_hang_up_reads_the_certificate_again_and_a_broken_file_changes_nothing() {
     let output = say(server.address(), &["--fingerprint", &now]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // Who was in stays in.
-    assert_eq!(bob.until("hello").split_once(' ').map(|(_, said)| said), Some("hello"));
+    assert_eq!(
+        bob.until("hello").split_once(' ').map(|(_, said)| said),
+        Some("hello")
+    );
     server.run.signal(Signal::TERM);
     bob.until("shutting down");
     bob.rest();
@@ -267,7 +293,10 @@ fn a_key_that_others_may_read_is_told() {
     std::fs::set_permissions(&files.key, PermissionsExt::from_mode(0o644)).expect("set");
     let run = crate::support::Running::start(&mut server_command(&files));
     let warning = run.stderr.until("warning: ");
-    assert!(warning.contains("others than its owner may read"), "{warning}");
+    assert!(
+        warning.contains("others than its owner may read"),
+        "{warning}"
+    );
     assert!(warning.contains(text(&files.key)), "{warning}");
 }
 
@@ -278,10 +307,22 @@ fn files_that_are_no_certificates_are_said_to_be_none() {
     let (certificate, key) = (text(&files.certificate), text(&files.key));
     let missing = ca.dir.path().join("missing");
     for (arguments, status, why) in [
-        (vec!["--cert", text(&missing), "--key", key], 1, "cannot read the certificate in"),
-        (vec!["--cert", certificate, "--key", text(&missing)], 1, "cannot read the private key in"),
+        (
+            vec!["--cert", text(&missing), "--key", key],
+            1,
+            "cannot read the certificate in",
+        ),
+        (
+            vec!["--cert", certificate, "--key", text(&missing)],
+            1,
+            "cannot read the private key in",
+        ),
         (vec!["--cert", key, "--key", key], 1, "there is none in it"),
-        (vec!["--cert", certificate, "--key", certificate], 1, "cannot use the private key in"),
+        (
+            vec!["--cert", certificate, "--key", certificate],
+            1,
+            "cannot use the private key in",
+        ),
         (vec![], 2, "a tls:// address needs a certificate"),
     ] {
         let mut all = vec!["serve-chat", "tls://127.0.0.1:0"];
@@ -343,7 +384,9 @@ fn an_abrupt_end_is_told_from_a_clean_one() {
     // The server closes its direction in the same way.
     bob.rest();
     eve.types("these are cut off");
-    eve.socket().shutdown(std::net::Shutdown::Write).expect("closed");
+    eve.socket()
+        .shutdown(std::net::Shutdown::Write)
+        .expect("closed");
     let left = server.run.stdout.until("bob from");
     assert!(left.ends_with("left: left"), "{left}");
     let left = server.run.stdout.until("eve from");

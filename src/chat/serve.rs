@@ -77,9 +77,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             file,
         } in listen(address, &options)?
         {
-            let secure = acceptor
-                .clone()
-                .filter(|_| address.scheme() == Scheme::Tls);
+            let secure = acceptor.clone().filter(|_| address.scheme() == Scheme::Tls);
             // Every origin but the operators' is a client's.
             driver.listen_as(socket, Origin(number as u32), secure)?;
             files.extend(file);
@@ -158,11 +156,7 @@ fn parse_addresses(texts: &[String]) -> Result<Vec<Address>> {
 }
 
 /// What shows the certificate, if there are addresses that need one.
-fn acceptor(
-    ui: &Ui,
-    args: &ServeChatArgs,
-    addresses: &[Address],
-) -> Result<Option<Arc<Acceptor>>> {
+fn acceptor(ui: &Ui, args: &ServeChatArgs, addresses: &[Address]) -> Result<Option<Arc<Acceptor>>> {
     let wanted = addresses
         .iter()
         .any(|address| address.scheme() == Scheme::Tls);

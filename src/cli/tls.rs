@@ -52,9 +52,10 @@ impl TlsServerArgs {
                 identity,
                 client_ca: self.client_ca.clone(),
             })),
-            (true, None) => Err(Error::new(Kind::Usage, "a tls:// address needs a certificate").hint(
-                "give one with --cert and --key, or let --self-signed make one",
-            )),
+            (true, None) => Err(
+                Error::new(Kind::Usage, "a tls:// address needs a certificate")
+                    .hint("give one with --cert and --key, or let --self-signed make one"),
+            ),
             (false, None) if self.client_ca.is_none() => Ok(None),
             (false, _) => Err(Error::new(
                 Kind::Usage,
@@ -162,7 +163,10 @@ mod tests {
             insecure: true,
             ..TlsClientArgs::default()
         };
-        assert_eq!(insecure.settings(false).expect_err("unused").kind(), Kind::Usage);
+        assert_eq!(
+            insecure.settings(false).expect_err("unused").kind(),
+            Kind::Usage
+        );
         let settings = insecure.settings(true).expect("right").expect("TLS");
         assert_eq!(settings.trust, Trust::Anything);
     }

@@ -90,7 +90,7 @@ enum Alarm {
 pub type Actor<'a, M> = dyn FnMut(<M as Machine>::Action, &Handle<<M as Machine>::Note>) + 'a;
 
 /// What is told of a connection that came to nothing before the machine knew of it: when, whose, and why.
-pub type Observer = dyn FnMut(Now, &PeerAddr, &str);
+pub type Observer = dyn FnMut(Now, &PeerAddr, &str) + Send;
 
 /// Runs a machine.
 pub struct EventLoop<M: Machine> {

@@ -42,7 +42,11 @@ impl Handshakes {
     /// Keeps the front of the line alive, and the line no longer than twice what is under way.
     fn forget_ended(&mut self) {
         let under_way = &self.under_way;
-        while self.order.front().is_some_and(|conn| !under_way.contains(conn)) {
+        while self
+            .order
+            .front()
+            .is_some_and(|conn| !under_way.contains(conn))
+        {
             self.order.pop_front();
         }
         if self.order.len() > 2 * under_way.len() + 16 {

@@ -141,3 +141,335 @@ fn is_an_end(error: &io::Error) -> bool {
             | io::ErrorKind::BrokenPipe
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+    use std::thread;
+
+    /// Nothing here takes this long on the slowest machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    type Halves = Result<(Reader, Writer), Trouble>;
+
+    fn code(text: &str) -> Code {
+        Code::parse(text).expect("a code")
+    }
+
+    /// Two ends of a TCP connection.
+    fn wire() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let one = TcpStream::connect(address).expect("connected");
+        (one, listener.accept().expect("accepted").0)
+    }
+
+    fn shared(stream: TcpStream) -> Arc<Stream> {
+        Arc::new(Stream::Tcp(stream))
+    }
+
+    fn both(initiator: &str, listener: &str) -> (Halves, Halves) {
+        let (one, other) = wire();
+        let (initiator, listener) = (code(initiator), code(listener));
+        let other = thread::spawn(move || accept(shared(other), &listener, PATIENCE));
+        let one = initiate(shared(one), &initiator, PATIENCE);
+        (one, other.join().expect("it ends"))
+    }
+
+    fn pair() -> ((Reader, Writer), (Reader, Writer)) {
+        let (one, other) = both("417-amber-falcon-river", "417 amber falcon river");
+        (one.expect("a channel"), other.expect("a channel"))
+    }
+
+    #[test]
+    fn both_directions_carry_everything_at_once_and_end_cleanly() {
+        let ((mut ann_reads, mut ann_writes), (mut bob_reads, mut bob_writes)) = pair();
+        // More than all buffers between them hold, so that each needs the other to read while it writes.
+        let data: Vec<u8> = (0..8 << 20).map(|at: u32| (at % 251) as u8).collect();
+        let (for_bob, for_ann) = (
+            data.clone(),
+            data.iter().rev().copied().collect::<Vec<u8>>(),
+        );
+        let expected = for_ann.clone();
+        let send = |mut writer: Writer, data: Vec<u8>| {
+            thread::spawn(move || {
+                writer.write_all(&data).expect("sent");
+                writer.finish().expect("finished");
+            })
+        };
+        ann_writes.write_all(b"first").expect("sent");
+        bob_writes.write_all(b"first").expect("sent");
+        let threads = [send(ann_writes, for_bob), send(bob_writes, for_ann)];
+        let bob = thread::spawn(move || {
+            let mut got = Vec::new();
+            bob_reads.read_to_end(&mut got).expect("a clean end");
+            got
+        });
+        let mut got = Vec::new();
+        ann_reads.read_to_end(&mut got).expect("a clean end");
+        assert!(got.strip_prefix(b"first") == Some(&expected));
+        assert!(bob.join().expect("it ends").strip_prefix(b"first") == Some(&data));
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+    }
+
+    #[test]
+    fn another_code_is_known_to_both_as_that() {
+        let (one, other) = both("417-amber-falcon-river", "417-amber-falcon-rocket");
+        assert!(matches!(one, Err(Trouble::WrongCode)), "{:?}", one.err());
+        assert!(
+            matches!(other, Err(Trouble::WrongCode)),
+            "{:?}",
+            other.err()
+        );
+    }
+
+    /// Passes bytes on, and keeps them.
+    fn relay(mut from: TcpStream, mut to: TcpStream) -> thread::JoinHandle<Vec<u8>> {
+        thread::spawn(move || {
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                seen.extend_from_slice(&buffer[..count]);
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Write);
+            seen
+        })
+    }
+
+    #[test]
+    fn nothing_of_the_code_or_of_what_is_said_is_on_the_wire() {
+        let (one, left) = wire();
+        let (right, other) = wire();
+        let seen = [
+            relay(
+                left.try_clone().expect("a handle"),
+                right.try_clone().expect("a handle"),
+            ),
+            relay(right, left),
+        ];
+        let other = thread::spawn(move || {
+            let (mut reader, mut writer) =
+                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+            let mut got = String::new();
+            reader.read_to_string(&mut got).expect("a clean end");
+            writer.finish().expect("finished");
+            got
+        });
+        let (_reader, mut writer) =
+            initiate(shared(one), &code("the right code"), PATIENCE).expect("a channel");
+        writer
+            .write_all(b"/home/ann/secret plans.odt")
+            .expect("sent");
+        writer.finish().expect("finished");
+        assert_eq!(other.join().expect("it ends"), "/home/ann/secret plans.odt");
+        drop((_reader, writer));
+        for seen in seen {
+            let seen = String::from_utf8_lossy(&seen.join().expect("it ends")).to_lowercase();
+            for part in ["right", "secret", "/home", env!("CARGO_PKG_VERSION")] {
+                assert!(!seen.contains(part), "{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_man_in_the_middle_of_two_sessions_of_his_own_is_seen_by_both() {
+        let (one, left) = wire();
+        let (right, other) = wire();
+        let other = thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE));
+        // He has TLS with both and passes on what is inside, message by message.
+        let middle = thread::spawn(move || {
+            let mut to_bob =
+                Begun::begin(shared(right), Side::Initiator, &[], PATIENCE).expect("TLS");
+            let mut element = vec![0; 33];
+            assert!(to_bob.hear(&mut element).expect("bob's element"));
+            let mut to_ann =
+                Begun::begin(shared(left), Side::Listener, &element, PATIENCE).expect("TLS");
+            let mut both = vec![0; 33 + 32];
+            assert!(
+                to_ann
+                    .hear(&mut both)
+                    .expect("ann's element and confirmation")
+            );
+            to_bob.say(&both).expect("passed on");
+            let mut confirmation = vec![0; 32];
+            let answered = to_bob.hear(&mut confirmation).expect("an end");
+            to_ann.end();
+            answered
+        });
+        let one = initiate(shared(one), &code("the right code"), PATIENCE);
+        assert!(!middle.join().expect("it ends"), "bob confirms nothing");
+        assert!(matches!(one, Err(Trouble::WrongCode)), "{:?}", one.err());
+        let other = other.join().expect("it ends");
+        assert!(
+            matches!(other, Err(Trouble::WrongCode)),
+            "{:?}",
+            other.err()
+        );
+    }
+
+    /// What the code costs beside a plain connection, on which the initiator speaks at once.
+    #[test]
+    fn the_initiator_may_speak_after_two_round_trips() {
+        let (one, left) = wire();
+        let (right, other) = wire();
+        let turns = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let note = |mut from: TcpStream, mut to: TcpStream, name: char| {
+            let turns = Arc::clone(&turns);
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = from.read(&mut buffer) {
+                    {
+                        let mut turns = turns.lock().expect("whole");
+                        if turns.last() != Some(&name) {
+                            turns.push(name);
+                        }
+                    }
+                    to.write_all(&buffer[..count]).expect("passed on");
+                }
+            })
+        };
+        note(
+            left.try_clone().expect("a handle"),
+            right.try_clone().expect("a handle"),
+            'i',
+        );
+        note(right, left, 'l');
+        let other = thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE));
+        let one = initiate(shared(one), &code("the right code"), PATIENCE).expect("a channel");
+        assert_eq!(*turns.lock().expect("whole"), ['i', 'l', 'i', 'l']);
+        drop((one, other.join().expect("it ends")));
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_is_no_end() {
+        let (one, left) = wire();
+        let (right, other) = wire();
+        // Cuts in the middle of a record, after the handshake and some data.
+        let cutter = thread::spawn(move || {
+            let back = relay(
+                right.try_clone().expect("a handle"),
+                left.try_clone().expect("a handle"),
+            );
+            let mut from = left;
+            let mut to = right;
+            let mut passed = 0;
+            let mut buffer = [0; 1000];
+            while passed < 100_000 {
+                let count = from.read(&mut buffer).expect("more");
+                to.write_all(&buffer[..count]).expect("passed on");
+                passed += count;
+            }
+            let _ = to.shutdown(Shutdown::Both);
+            let _ = from.shutdown(Shutdown::Both);
+            back.join().expect("it ends");
+        });
+        let bob = thread::spawn(move || {
+            let (mut reader, _writer) =
+                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+            let mut got = Vec::new();
+            (
+                reader.read_to_end(&mut got).map_err(|error| error.kind()),
+                got,
+            )
+        });
+        let (_reader, mut writer) =
+            initiate(shared(one), &code("the right code"), PATIENCE).expect("a channel");
+        let data = vec![7; 4 << 20];
+        let _ = writer.write_all(&data);
+        let (end, got) = bob.join().expect("it ends");
+        assert_eq!(end, Err(io::ErrorKind::UnexpectedEof));
+        assert!(!got.is_empty() && got.iter().all(|&byte| byte == 7));
+        cutter.join().expect("it ends");
+    }
+
+    #[test]
+    fn a_byte_that_is_changed_on_the_way_is_noticed_and_nothing_of_it_is_read() {
+        let (one, left) = wire();
+        let (right, other) = wire();
+        let back = relay(
+            right.try_clone().expect("a handle"),
+            left.try_clone().expect("a handle"),
+        );
+        let forger = thread::spawn(move || {
+            let (mut from, mut to) = (left, right);
+            let mut buffer = [0; 1000];
+            let mut passed = 0;
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                if (50_000..51_000).contains(&passed) {
+                    buffer[count / 2] ^= 1;
+                }
+                passed += count;
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        let bob = thread::spawn(move || {
+            let (mut reader, _writer) =
+                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+            let mut got = Vec::new();
+            let end = reader.read_to_end(&mut got).map_err(|error| error.kind());
+            (end, got)
+        });
+        let (reader, mut writer) =
+            initiate(shared(one), &code("the right code"), PATIENCE).expect("a channel");
+        let _ = writer.write_all(&vec![7; 1 << 20]);
+        let (end, got) = bob.join().expect("it ends");
+        assert_eq!(end, Err(io::ErrorKind::InvalidData));
+        assert!(got.len() < 64 * 1024 && got.iter().all(|&byte| byte == 7));
+        drop((reader, writer));
+        forger.join().expect("it ends");
+        drop(back);
+    }
+
+    #[test]
+    fn who_says_nothing_or_nonsense_is_given_up() {
+        let (one, other) = wire();
+        let said = accept(
+            shared(other),
+            &code("the right code"),
+            Duration::from_millis(50),
+        );
+        assert!(
+            matches!(&said, Err(trouble) if trouble.kind() == Kind::TimedOut),
+            "{:?}",
+            said.err()
+        );
+        drop(one);
+        let (mut one, other) = wire();
+        one.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        assert!(
+            matches!(&said, Err(trouble) if trouble.kind() == Kind::Integrity),
+            "{:?}",
+            said.err()
+        );
+        let (one, other) = wire();
+        drop(one);
+        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        assert!(matches!(said, Err(Trouble::Broken { .. })));
+    }
+
+    #[test]
+    fn who_has_no_code_and_leaves_gets_no_channel() {
+        let (one, other) = wire();
+        let leaves = thread::spawn(move || {
+            Begun::begin(shared(one), Side::Initiator, &[], PATIENCE).map(Begun::end)
+        });
+        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        assert!(
+            matches!(&said, Err(trouble) if trouble.kind() == Kind::Integrity),
+            "{:?}",
+            said.err()
+        );
+        leaves.join().expect("it ends").expect("TLS");
+    }
+}

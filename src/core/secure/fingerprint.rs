@@ -89,7 +89,13 @@ mod tests {
         let openssl = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
         assert_eq!(openssl.parse(), Ok(empty));
         assert_eq!(format!("SHA256:{openssl}").parse(), Ok(empty));
-        for bad in ["", "sha256:", "sha256:e3b0", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85g", "sha1:00"] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha256:e3b0",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85g",
+            "sha1:00",
+        ] {
             assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
         }
         let long = format!("{empty}00");

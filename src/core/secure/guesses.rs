@@ -111,7 +111,10 @@ impl Guesses {
             if self.by_address.len() >= ADDRESSES {
                 self.by_address.clear();
             }
-            self.by_address.entry(network(address)).or_default().add(now);
+            self.by_address
+                .entry(network(address))
+                .or_default()
+                .add(now);
         }
         !self.stays && self.all.wrong >= TRIES
     }

@@ -87,7 +87,9 @@ impl KnownServers {
     fn read(&self) -> Result<String> {
         let size = match std::fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-            metadata => metadata.map_err(|error| self.failure("read").because(error))?.len(),
+            metadata => metadata
+                .map_err(|error| self.failure("read").because(error))?
+                .len(),
         };
         if size > MAX_SIZE {
             return Err(self.failure("read").because("it is too large"));
@@ -96,7 +98,10 @@ impl KnownServers {
     }
 
     fn failure(&self, what: &str) -> Error {
-        Error::new(Kind::Other, format!("cannot {what} {}", self.path.display()))
+        Error::new(
+            Kind::Other,
+            format!("cannot {what} {}", self.path.display()),
+        )
     }
 }
 
@@ -141,6 +146,9 @@ mod tests {
         known.remember("host", one).expect("written");
         let text = std::fs::read_to_string(&known.path).expect("read");
         assert!(text.starts_with("# mine\nhost\nhost sha256:12\nhost sha256:"));
-        assert_eq!(known.look_up("host", one).expect("read"), Acquaintance::Known);
+        assert_eq!(
+            known.look_up("host", one).expect("read"),
+            Acquaintance::Known
+        );
     }
 }

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn a_code_of_ones_own_is_taken_as_it_is_but_for_case_and_spaces() {
-        assert_eq!(text("  Correct Horse\tBattery-staple\n"), "correct-horse-battery-staple");
+        assert_eq!(
+            text("  Correct Horse\tBattery-staple\n"),
+            "correct-horse-battery-staple"
+        );
         // Words that are not ours are nobody's to correct.
         assert_eq!(text("417-ambe-falc-rivers"), "417-amber-falc-rivers");
         for bad in ["", "short", "----------", "a\u{7}bcdefghi"] {
@@ -161,6 +164,9 @@ mod tests {
 
     #[test]
     fn it_does_not_print() {
-        assert_eq!(format!("{:?}", Code::from_random([7; RANDOM_BYTES])), "Code(..)");
+        assert_eq!(
+            format!("{:?}", Code::from_random([7; RANDOM_BYTES])),
+            "Code(..)"
+        );
     }
 }

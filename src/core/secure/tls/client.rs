@@ -58,7 +58,11 @@ pub enum Refusal {
 
 impl Connector {
     /// Reads what the settings say. `warn` is told what a person should look after.
-    pub fn new(address: &Address, settings: ClientSettings, warn: &mut dyn FnMut(&str)) -> Result<Self> {
+    pub fn new(
+        address: &Address,
+        settings: ClientSettings,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Self> {
         let name = server_name(address, settings.server_name.as_deref())?;
         let identity = match &settings.identity {
             Some(files) => Some(Identity::load(files, warn)?),
@@ -66,10 +70,12 @@ impl Connector {
         };
         let authority = OnceLock::new();
         if let Trust::Ca(path) = &settings.trust {
-            let verifier =
-                WebPkiServerVerifier::builder_with_provider(server::roots(path)?.into(), provider())
-                    .build()
-                    .map_err(|error| identity::unusable("certificate", path, &error.to_string()))?;
+            let verifier = WebPkiServerVerifier::builder_with_provider(
+                server::roots(path)?.into(),
+                provider(),
+            )
+            .build()
+            .map_err(|error| identity::unusable("certificate", path, &error.to_string()))?;
             let _ = authority.set(verifier as Arc<dyn ServerCertVerifier>);
         }
         Ok(Self {
@@ -105,7 +111,10 @@ impl Connector {
                 self.failure("it is no TCP connection", Kind::Other),
             )),
             (Err(error), _) => {
-                let finding = finding.lock().unwrap_or_else(|error| error.into_inner()).take();
+                let finding = finding
+                    .lock()
+                    .unwrap_or_else(|error| error.into_inner())
+                    .take();
                 Err(match finding {
                     Some(finding) => self.refusal(finding),
                     None => Refusal::Failed(self.handshake_failure(&error)),
@@ -165,7 +174,10 @@ impl Connector {
     }
 
     fn authority(&self) -> Result<Option<Arc<dyn ServerCertVerifier>>> {
-        if matches!(self.settings.trust, Trust::Fingerprints(_) | Trust::Anything) {
+        if matches!(
+            self.settings.trust,
+            Trust::Fingerprints(_) | Trust::Anything
+        ) {
             return Ok(None);
         }
         if let Some(authority) = self.authority.get() {
@@ -209,7 +221,9 @@ impl Connector {
                     )),
                 )
             }
-            Finding::Wrong { why, fingerprint } => Refusal::Failed(self.untrusted(&why, fingerprint)),
+            Finding::Wrong { why, fingerprint } => {
+                Refusal::Failed(self.untrusted(&why, fingerprint))
+            }
             Finding::Unreadable(error) => Refusal::Failed(error),
         }
     }
@@ -238,7 +252,8 @@ impl Connector {
     }
 
     fn failure(&self, cause: &str, kind: Kind) -> Error {
-        Error::new(kind, format!("cannot agree on TLS with {}", self.address)).because(cause.to_string())
+        Error::new(kind, format!("cannot agree on TLS with {}", self.address))
+            .because(cause.to_string())
     }
 }
 
@@ -257,7 +272,10 @@ fn server_name(address: &Address, given: Option<&str>) -> Result<ServerName<'sta
     ServerName::try_from(text.clone()).map_err(|_| {
         Error::new(
             Kind::Usage,
-            format!("a certificate cannot be for the name \"{}\"", text.escape_default()),
+            format!(
+                "a certificate cannot be for the name \"{}\"",
+                text.escape_default()
+            ),
         )
     })
 }
@@ -266,8 +284,14 @@ fn server_name(address: &Address, given: Option<&str>) -> Result<ServerName<'sta
 #[derive(Debug)]
 enum Finding {
     Stranger(Fingerprint),
-    Changed { before: Fingerprint, now: Fingerprint },
-    Wrong { why: String, fingerprint: Fingerprint },
+    Changed {
+        before: Fingerprint,
+        now: Fingerprint,
+    },
+    Wrong {
+        why: String,
+        fingerprint: Fingerprint,
+    },
     Unreadable(Error),
 }
 
@@ -312,7 +336,10 @@ impl Verifier {
         let (Trust::Platform, Some(known)) = (&self.trust, &self.known) else {
             return Err(wrong);
         };
-        match known.look_up(&self.place, fingerprint).map_err(Finding::Unreadable)? {
+        match known
+            .look_up(&self.place, fingerprint)
+            .map_err(Finding::Unreadable)?
+        {
             Acquaintance::Known => Ok(()),
             Acquaintance::Changed { before } => Err(Finding::Changed {
                 before,
@@ -366,7 +393,10 @@ impl ServerCertVerifier for Verifier {
         match verdict {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(finding) => {
-                let mut slot = self.finding.lock().unwrap_or_else(|error| error.into_inner());
+                let mut slot = self
+                    .finding
+                    .lock()
+                    .unwrap_or_else(|error| error.into_inner());
                 *slot = Some(finding);
                 Err(TlsError::InvalidCertificate(
                     CertificateError::ApplicationVerificationFailure,

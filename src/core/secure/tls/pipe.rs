@@ -326,3 +326,36 @@ fn has_aes_instructions() -> bool {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::version::TLS12;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    #[test]
+    fn nobody_is_talked_down_to_tls_1_2() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+        let one =
+            TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+        let (other, _) = listener.accept().expect("accepted");
+        let old = std::thread::spawn(move || {
+            let config = ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&TLS12])
+                .expect("a version")
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Verifier::of_nothing()))
+                .with_no_client_auth();
+            let name = ServerName::try_from(NAME).expect("a name");
+            let client = ClientConnection::new(Arc::new(config), name).expect("a client");
+            let stream = Stream::Tcp(one);
+            Patient::new(&stream, Duration::from_secs(60))
+                .shake_hands(&mut Connection::Client(client))
+        });
+        let stream = Arc::new(Stream::Tcp(other));
+        let begun = Begun::begin(stream, Side::Listener, b"element", Duration::from_secs(60));
+        let error = begun.err().expect("refused");
+        assert_eq!(explain(&error).0, "no version or cipher of TLS in common");
+        assert!(old.join().expect("it ends").is_err());
+    }
+}

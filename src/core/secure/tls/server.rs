@@ -45,20 +45,29 @@ impl Acceptor {
     pub fn reload(&self, warn: &mut dyn FnMut(&str)) -> Result<Fingerprint> {
         let new = load(&self.settings, warn)?;
         let fingerprint = new.fingerprint;
-        let mut current = self.current.write().unwrap_or_else(|error| error.into_inner());
+        let mut current = self
+            .current
+            .write()
+            .unwrap_or_else(|error| error.into_inner());
         *current = new;
         Ok(fingerprint)
     }
 
     /// What clients know the server by.
     pub fn fingerprint(&self) -> Fingerprint {
-        let current = self.current.read().unwrap_or_else(|error| error.into_inner());
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(|error| error.into_inner());
         current.fingerprint
     }
 
     /// A connection that has not begun.
     pub(super) fn begin(&self) -> Result<Connection, rustls::Error> {
-        let current = self.current.read().unwrap_or_else(|error| error.into_inner());
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(|error| error.into_inner());
         ServerConnection::new(Arc::clone(&current.config)).map(Connection::Server)
     }
 }
@@ -70,7 +79,10 @@ fn load(settings: &ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Current
         let said = match &settings.identity {
             ServerIdentity::Files(files) => Error::new(
                 Kind::Other,
-                format!("cannot use the certificate in {}", files.certificates.display()),
+                format!(
+                    "cannot use the certificate in {}",
+                    files.certificates.display()
+                ),
             ),
             _ => Error::new(Kind::Other, "cannot use the certificate"),
         };
@@ -82,9 +94,10 @@ fn load(settings: &ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Current
     let builder = match &settings.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots(path)?.into(), provider())
-                .build()
-                .map_err(|error| identity::unusable("certificate", path, &error.to_string()))?;
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots(path)?.into(), provider())
+                    .build()
+                    .map_err(|error| identity::unusable("certificate", path, &error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -103,9 +116,9 @@ fn load(settings: &ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Current
 pub(super) fn roots(path: &Path) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in identity::certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|error| identity::unusable("certificate", path, &trouble::of_own_identity(&error)))?;
+        roots.add(certificate).map_err(|error| {
+            identity::unusable("certificate", path, &trouble::of_own_identity(&error))
+        })?;
     }
     Ok(roots)
 }

@@ -47,7 +47,8 @@ pub(super) fn is_of_a_stranger(error: &CertificateError) -> bool {
 
 /// rustls has no name for this one: it passes on what webpki says.
 fn is_of_a_ca(error: &CertificateError) -> bool {
-    matches!(error, CertificateError::Other(_)) && format!("{error:?}").contains("CaUsedAsEndEntity")
+    matches!(error, CertificateError::Other(_))
+        && format!("{error:?}").contains("CaUsedAsEndEntity")
 }
 
 /// What an established stream says of it.
@@ -64,7 +65,10 @@ pub(super) fn to_io(error: TlsError) -> io::Error {
 
 /// Why a handshake failed, as a cause, with the kind of failure and perhaps advice.
 pub(super) fn of_handshake(error: &io::Error) -> (Cow<'static, str>, Kind, Option<&'static str>) {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<TlsError>())
+    {
         let (text, kind) = describe(tls);
         let hint = match tls {
             TlsError::InvalidMessage(_) => {
@@ -81,7 +85,11 @@ pub(super) fn of_handshake(error: &io::Error) -> (Cow<'static, str>, Kind, Optio
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             ("no answer in time".into(), Kind::TimedOut, None)
         }
-        io::ErrorKind::UnexpectedEof => ("the other end closed the connection".into(), Kind::Other, None),
+        io::ErrorKind::UnexpectedEof => (
+            "the other end closed the connection".into(),
+            Kind::Other,
+            None,
+        ),
         _ => (
             crate::error::IoReason(error).to_string().into(),
             Kind::Other,
@@ -104,13 +112,12 @@ fn describe(error: &TlsError) -> (Cow<'static, str>, Kind) {
         }
         TlsError::InvalidCertificate(reason) => (of_certificate(reason), Kind::Refused),
         TlsError::NoCertificatesPresented => ("it showed no certificate".into(), Kind::Refused),
-        TlsError::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
-            ("what came is no TLS".into(), Kind::Integrity)
+        TlsError::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => ("what came is no TLS".into(), Kind::Integrity),
+        TlsError::PeerIncompatible(_) => {
+            ("no version or cipher of TLS in common".into(), Kind::Other)
         }
-        TlsError::PeerIncompatible(_) => (
-            "no version or cipher of TLS in common".into(),
-            Kind::Other,
-        ),
         other => (other.to_string().into(), Kind::Integrity),
     }
 }
