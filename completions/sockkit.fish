@@ -34,6 +34,8 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -s h -l help -d 'Print hel
 complete -c sockkit -n "__fish_sockkit_needs_command" -s V -l version -d 'Print version'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "serve-chat" -d 'Run a chat server that anyone can join with nc, telnet or sockkit chat'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'Join a chat, at a terminal or in a pipe'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "send-file" -d 'Send files and directories, verified and resumed'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "recv-file" -d 'Receive files and directories into a directory'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
@@ -106,6 +108,74 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l name -d 'What stdin is called at the receiver' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l exclude -d 'Leave out what matches, and everything beneath it; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l include -d 'Send only files that match; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
+skip\t''
+follow\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l connect-timeout -d 'Connecting: give up after this long, all addresses of a name together [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l backlog -d 'Listening: let this many connections wait to be accepted [default: 1024]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l unix-mode -d 'Listening: give Unix sockets these permissions, in octal [default: 600]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l retry -d 'After a cut, try to go on for this long without progress; 0: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l stall-timeout -d 'Take the connection for broken when nothing gets on for this long; off: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l idle-timeout -d 'Take the connection for broken when the other end says nothing for this long; off: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l limit-rate -d 'Transfer no more than this much a second' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l listen -d 'Wait for the receiver to connect instead of connecting'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l one-file-system -d 'Stay within the file systems of the arguments'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l dry-run -d 'Send nothing: say of each file what would be sent and what is there already'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s d -l directory -d 'Store beneath this directory' -r -f -a "(__fish_complete_directories)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s o -l output -d 'Store the one file that comes under this name, or pass it to stdout with -' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-sessions -d 'Take in this many senders at once' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l on-receive -d 'Run this program for each file that was stored, without a shell; see the manual for its environment' -r -f -a "(__fish_complete_command)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-size -d 'Refuse larger files' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-files -d 'Refuse more files, directories and links than this from one sender' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
+skip\t''
+follow\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l connect-timeout -d 'Connecting: give up after this long, all addresses of a name together [default: 10s]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l backlog -d 'Listening: let this many connections wait to be accepted [default: 1024]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l unix-mode -d 'Listening: give Unix sockets these permissions, in octal [default: 600]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l retry -d 'After a cut, try to go on for this long without progress; 0: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l stall-timeout -d 'Take the connection for broken when nothing gets on for this long; off: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l idle-timeout -d 'Take the connection for broken when the other end says nothing for this long; off: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l limit-rate -d 'Transfer no more than this much a second' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l connect -d 'Connect to a send-file --listen instead of waiting'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s k -l keep-open -d 'Go on after the first sender, and take in several at once'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l overwrite -d 'Replace files that exist and differ'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l rename -d 'Store under another name, such as name (1).txt'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l update -d 'Replace files that are older'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l no-fsync -d 'Do not wait until what came is safe on disk'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l ignore-space -d 'Begin files also where there seems to be too little free space'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"

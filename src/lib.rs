@@ -5,7 +5,7 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! chat -> ui, core, error, cli (its own Args struct)
-//! transfer -> core, error
+//! transfer -> ui, core, error, cli (its own Args structs)
 //! cli  -> error, core::secure (what its options of TLS say)
 //! ui   -> core, error, cli (Globals), and the events that it prints
 //! core -> error; it knows no room, no option of the command line and no terminal
@@ -39,6 +39,8 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
     match command {
         Command::ServeChat(args) => chat::serve::run(ui, args),
         Command::Chat(args) => chat::client::run(ui, args),
+        Command::SendFile(args) => transfer::send_file::run(ui, args),
+        Command::RecvFile(args) => transfer::recv_file::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

@@ -9,6 +9,8 @@ mod command_line;
 mod house;
 mod serve_chat;
 mod support;
+mod transfer;
+mod transfer_faults;
 // Where rustix can make a pseudo-terminal.
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod terminal;

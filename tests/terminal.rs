@@ -1,4 +1,4 @@
-//! `chat` at a terminal, end to end: the real binary on a pseudo-terminal, and the screen as a person sees it.
+//! `chat` and a transfer at a terminal, end to end: the real binary on a pseudo-terminal, and the screen as a person sees it.
 //!
 //! The pseudo-terminal is not the client's controlling terminal: that would take a call between fork and exec,
 //! and only the keys' signals, which a line editor does not use, and SIGWINCH, which the tests send themselves,
@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
+use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
 use crate::support::{Nc, PATIENCE, Running, Server, sockkit};
 
 const ROWS: u16 = 40;
@@ -518,5 +519,50 @@ fn a_new_server_that_is_not_trusted_is_left_and_forgotten() {
         bob.types(answer);
         assert_eq!(bob.ends(), 5, "{answer:?}");
         assert!(!state.path().join("sockkit").exists(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_transfer_is_shown_while_it_runs_and_leaves_one_line() {
+    const LEN: usize = 4 << 20;
+    for (colour, coloured) in [("auto", true), ("never", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder
+            .path()
+            .join("a name that is longer than there is room for.bin");
+        std::fs::write(&source, Seeded(1).bytes(LEN)).expect("a file");
+        let target = folder.path().join("to");
+        std::fs::create_dir(&target).expect("a folder");
+        let mut command = sockkit(&["recv-file", "127.0.0.1:0", "--plain", "--no-fsync", "-d"]);
+        command.arg(&target);
+        let mut receiver = Server::from_command(&mut command, 1);
+        // So long that the screen is drawn in the middle of it.
+        let stall = Harm::Stall(std::time::Duration::from_secs(2));
+        let fault = Fault::Up(LEN / 2, stall);
+        let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
+        let mut command = sockkit(&["send-file", "--plain", "--color", colour]);
+        command.arg(proxy.address.to_string()).arg(&source);
+        let mut terminal = Tty::start(command.env("TERM", "xterm-256color"), 40);
+        let lines = terminal.until(|lines| {
+            lines
+                .iter()
+                .any(|line| line.contains("[#") && line.contains('%'))
+        });
+        let bar = lines.iter().position(|line| line.contains("[#"));
+        let bar = bar.expect("a bar");
+        assert!(lines[bar].starts_with('…'), "{lines:#?}");
+        assert!(lines[bar + 1].starts_with("sending"), "{lines:#?}");
+        assert_eq!(terminal.ends(), 0);
+        assert_eq!(receiver.run.ends(), 0);
+        let lines = terminal.lines();
+        // What is longer than the terminal is wrapped by it.
+        let text = lines.concat();
+        assert!(
+            text.starts_with("sockkit: 1 stored; 4.00 MiB sent in "),
+            "{lines:#?}"
+        );
+        assert!(!text.contains('%'), "{lines:#?}");
+        let raw = String::from_utf8_lossy(&terminal.raw).into_owned();
+        assert_eq!(raw.contains("\x1b[36m"), coloured, "{raw:?}");
     }
 }

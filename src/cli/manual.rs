@@ -17,6 +17,8 @@ pub(super) fn page(name: Option<&str>) -> Page {
     match name {
         Some("serve-chat") => SERVE_CHAT,
         Some("chat") => CHAT,
+        Some("send-file") => SEND_FILE,
+        Some("recv-file") => RECV_FILE,
         Some("completions") => COMPLETIONS,
         Some("man") => MAN,
         _ => SOCKKIT,
@@ -60,7 +62,7 @@ const SOCKKIT: Page = Page {
         "Servers listen on this machine only, unless an address says otherwise. What a peer sends never reaches the terminal raw: control characters, escape sequences and bidirectional overrides are made visible.",
     ],
     lists: &[ADDRESSES, ("ENVIRONMENT", &[COLOURS])],
-    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-completions(1), sockkit-man(1), nc(1)",
+    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-send-file(1), sockkit-recv-file(1), sockkit-completions(1), sockkit-man(1), nc(1)",
 };
 
 const SERVE_CHAT: Page = Page {
@@ -163,6 +165,104 @@ const CHAT: Page = Page {
         ),
     ],
     see_also: "sockkit(1), sockkit-serve-chat(1), nc(1)",
+};
+
+const TRANSFER_JSON: (&str, &[(&str, &str)]) = (
+    "JSON",
+    &[
+        (
+            "connected, disconnected",
+            "Both ends have found or lost each other.",
+        ),
+        ("offer", "An entry: path, kind, size."),
+        (
+            "phase, progress",
+            "What is being done and how far it is, at most five times a second.",
+        ),
+        (
+            "file",
+            "What became of an entry: path, size, sha256, bytes sent and reused, verdict.",
+        ),
+        ("done", "The sums."),
+    ],
+);
+
+const SEND_FILE: Page = Page {
+    synopsis: "sockkit send-file [OPTIONS] ADDR PATH...",
+    description: &[
+        "Sends files and directories to a recv-file. Status 0 means that the other end has every byte, that its SHA-256 matched, and that it is on disk under its final name.",
+        "A PATH arrives under its last component; dir and dir/ are the same. One that ends in . or .. has no name of its own: what is in it arrives without a directory around it. A link that is named is followed, others are sent as links. - is stdin, which arrives as --name.",
+        "When the connection is cut it is made again, and only what the other end does not have is sent: a partial file, or an older version of the file, is compared piece by piece. The same command does so after it was killed. Nothing is believed because of a length or a time; at the end both ends compare the SHA-256 of each file, the one that sha256sum(1) prints.",
+        "A file that changes while it is sent is read again, up to three times, and then said to have changed. stdin can be read only once: after a cut the same producer and command have to be run again, and what is there needs no sending.",
+        "Patterns of --exclude and --include: one without a slash is compared with the last component, one with a slash with the whole path as it is sent. * and ? do not match a slash, ** does. A slash at the end means directories only.",
+        "Until there is encryption, --plain has to be said at both ends. Damage on the way is found all the same, tampering is not.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "SIGNALS",
+            &[(
+                "SIGINT, SIGTERM",
+                "Stops, and tells the other end. What was sent stays there, for the next time. A second one ends it at once.",
+            )],
+        ),
+        TRANSFER_JSON,
+        ("ENVIRONMENT", &[COLOURS]),
+    ],
+    see_also: "sockkit(1), sockkit-recv-file(1), sha256sum(1)",
+};
+
+const RECV_FILE: Page = Page {
+    synopsis: "sockkit recv-file [OPTIONS] [ADDR]",
+    description: &[
+        "Receives from a send-file into a directory. A file appears under its name when all of it is there, its SHA-256 is the sender's, and it is on disk; before that it is .NAME.sockkit-part, from which the next attempt goes on.",
+        "A file that exists with the same content is left as it is and counts as stored. One that differs is kept, and the new one refused, unless --overwrite, --rename or --update says otherwise. The sender has no say in this.",
+        "Nothing is stored outside of the directory, whatever names and links a sender thinks of. Links are kept if they stay inside. Permissions are kept without set-id bits, and so are times.",
+        "It waits for one sender and ends when that has sent everything; after a cut it waits for it to come back. With --keep-open it takes in any number, also at once. Connections that do not say hello keep nobody out.",
+        "With -o - what comes is passed to stdout as it comes. It is still verified: status 6 says that what was passed on was wrong. --quota counts what is stored, without holes, over all senders.",
+        "Until there is encryption, --plain has to be said at both ends.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "SIGNALS",
+            &[(
+                "SIGINT, SIGTERM",
+                "Stops, tells the other end, and writes what has come: the next attempt goes on from there. A second one ends it at once.",
+            )],
+        ),
+        (
+            "FILES",
+            &[
+                (
+                    ".NAME.sockkit-part",
+                    "What has come of NAME. It can be removed at the price of sending it again.",
+                ),
+                (
+                    ".NAME.sockkit-journal",
+                    "Beside it, for files of 1 MiB and more: which version it is of. A hint only.",
+                ),
+            ],
+        ),
+        TRANSFER_JSON,
+        ("ENVIRONMENT", &[COLOURS]),
+        (
+            "ENVIRONMENT OF --on-receive",
+            &[
+                ("SOCKKIT_EVENT", "file"),
+                ("SOCKKIT_PATH", "Where the file is: absolute."),
+                (
+                    "SOCKKIT_NAME",
+                    "Its name as it was offered, below the directory.",
+                ),
+                (
+                    "SOCKKIT_SIZE, SOCKKIT_SHA256",
+                    "Its bytes, and their digest in lower-case hexadecimal.",
+                ),
+            ],
+        ),
+    ],
+    see_also: "sockkit(1), sockkit-send-file(1), sha256sum(1)",
 };
 
 const COMPLETIONS: Page = Page {

@@ -212,6 +212,22 @@ pub(super) fn rotate_size(text: &str) -> Result<Size, String> {
     size_within(text, 64 * KIB, 1024 * GIB)
 }
 
+/// Bytes a second. Less than a packet's worth would take minutes for a handshake.
+pub(super) fn byte_rate(text: &str) -> Result<Size, String> {
+    size_within(text, KIB, u64::MAX)
+}
+
+/// The name of a file. What else a receiver may have against it is for the receiver to say.
+pub(super) fn file_name(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" | "." | ".." => Err("must be the name of a file"),
+        _ if text.contains(['/', '\0']) => Err("must be a name without directories"),
+        // NAME_MAX of nearly every system.
+        _ if text.len() > 255 => Err("no name is longer than 255 bytes"),
+        _ => Ok(text.into()),
+    }
+}
+
 /// Permission bits in octal, as chmod takes them.
 pub(super) fn octal_mode(text: &str) -> Result<u32, &'static str> {
     match u32::from_str_radix(text, 8) {

@@ -1,6 +1,7 @@
 //! What all subcommands share. It knows none of them.
 
 pub mod address;
+pub mod backoff;
 pub mod blocking;
 pub mod dial;
 pub mod event_loop;
@@ -8,6 +9,7 @@ pub mod limits;
 pub mod machine;
 pub mod private_file;
 pub mod resolve;
+pub mod runner;
 pub mod sanitise;
 pub mod secure;
 pub mod signal;

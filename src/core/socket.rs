@@ -376,6 +376,14 @@ pub(crate) fn set_stream_options(socket: &SockRef<'_>) {
     let _ = socket.set_tcp_keepalive(&keepalive());
 }
 
+/// The same for a stream that was accepted by other means than [`crate::core::event_loop`]. Where accepted streams
+/// have what the listener has, nothing is to be done.
+pub fn stream_options(stream: &std::net::TcpStream) {
+    if !ACCEPTED_INHERIT {
+        set_stream_options(&SockRef::from(stream));
+    }
+}
+
 fn keepalive() -> TcpKeepalive {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
     #[cfg(any(

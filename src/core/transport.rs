@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry, Token};
 
+use crate::core::blocking::Stream;
 use crate::core::secure::tls::TlsStream;
 
 /// A connected, non-blocking stream.
@@ -33,6 +34,25 @@ impl Transport {
     #[cfg(unix)]
     pub fn from_unix(stream: UnixStream) -> Self {
         Transport::Unix(mio::net::UnixStream::from_std(stream))
+    }
+
+    /// The same stream in blocking mode, for threads. One that has begun to speak TLS stays with the driver: its
+    /// state cannot be shared by two threads ([`crate::core::secure::channel`] is what threads have).
+    pub fn into_blocking(self) -> io::Result<Stream> {
+        Ok(match self {
+            Transport::Tcp(stream) => {
+                let stream = TcpStream::from(stream);
+                stream.set_nonblocking(false)?;
+                Stream::Tcp(stream)
+            }
+            Transport::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(unix)]
+            Transport::Unix(stream) => {
+                let stream = UnixStream::from(stream);
+                stream.set_nonblocking(false)?;
+                Stream::Unix(stream)
+            }
+        })
     }
 
     /// Watches both directions, edge-triggered, once and for all: which of them is acted on is the

@@ -7,7 +7,10 @@
 //!   that are being filled; [`digest`]: what judges, and what finds differences.
 //! - [`session`]: hello, keepalive, endings, the same at both ends.
 //! - [`sender`], [`receiver`]: the two machines.
+//! - [`report`]: what a transfer tells its user, and [`screen`], which shows it.
+//! - [`sums`], [`on_receive`]: what is made of the digests.
 //! - [`source`], [`store`]: the disk of the sender and of the receiver, which are not pure.
+//! - `pipeline`: the driver; [`send_file`], [`recv_file`]: the commands.
 //!
 //! # The split between machine and driver
 //!
@@ -75,14 +78,22 @@ pub mod digest;
 pub mod entry;
 pub mod fields;
 pub mod frame;
+pub mod on_receive;
 pub mod outgoing;
 pub mod path;
+mod pipeline;
 pub mod receiver;
+pub mod recv_file;
+pub mod report;
+pub mod screen;
+pub mod send_file;
 pub mod sender;
 pub mod session;
 pub mod source;
 pub mod store;
+pub mod sums;
 pub mod table;
+mod verdict;
 pub mod wire;
 
 #[cfg(test)]

@@ -294,6 +294,11 @@ impl<P: Clone> Receiver<P> {
         self.session.ending()
     }
 
+    /// Whether the sender has said that it has nothing more.
+    pub fn is_closing(&self) -> bool {
+        self.closing != Closing::No
+    }
+
     /// How far it is.
     pub fn progress(&self) -> Progress {
         self.session.progress

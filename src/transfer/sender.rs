@@ -306,6 +306,11 @@ impl<P> Sender<P> {
         &self.session
     }
 
+    /// Whether everything there is has been offered.
+    pub fn is_walked(&self) -> bool {
+        self.walk == Walk::Ended && self.carried.is_empty()
+    }
+
     /// What a next session has to offer again, and whether the walk had ended. What the receiver has of it
     /// is not told: it will be found there.
     pub fn into_unsettled(self) -> (Vec<Source>, bool) {

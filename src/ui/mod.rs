@@ -1,13 +1,16 @@
 //! The only terminal output of the program: data goes to stdout, talk to stderr.
 //!
 //! - [`json`]: events as NDJSON, for programs;
-//! - [`human`]: the same for people, with colours and local times.
+//! - [`human`]: the same for people, with colours and local times;
+//! - [`progress`]: a transfer for people, and [`bars`], which keep it on the screen.
 //!
 //! Nothing here panics on a closed pipe, and nothing that came from a peer leaves here with the power to
 //! command a terminal.
 
+pub mod bars;
 pub mod human;
 pub mod json;
+pub mod progress;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -18,6 +21,7 @@ use crate::core::address::Address;
 use crate::core::sanitise::sanitise_str;
 use crate::core::secure::Fingerprint;
 use crate::error::{Error, Kind, Result};
+use crate::ui::bars::Bars;
 
 /// What became of something that was to be printed on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,21 @@ impl Ui {
         !self.globals.json && io::stdin().is_terminal() && io::stdout().is_terminal()
     }
 
+    /// Bars on stderr, where a person watches: not off a terminal, not for programs, not if quiet is wanted, and
+    /// not if `stdout_is_content` and goes to a terminal as well.
+    pub fn bars(&self, stdout_is_content: bool) -> Option<Bars> {
+        let mixed = stdout_is_content && io::stdout().is_terminal();
+        // It obeys nothing, not even the return to the beginning of a line.
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let watched = io::stderr().is_terminal() && !dumb && !mixed;
+        (watched && !self.json() && !self.quiet()).then(|| Bars::new(self.colours.stderr))
+    }
+
+    /// Whether stderr is looked at as it is written, and not kept.
+    pub fn watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// Prints on stdout, in one call.
     pub fn write(&self, bytes: &[u8]) -> Result<Output> {
         let mut stdout = io::stdout().lock();
@@ -97,6 +116,16 @@ impl Ui {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Output::Closed),
             Err(error) => Err(Error::new(Kind::Other, "cannot write to stdout").because(error)),
         }
+    }
+
+    /// stdout as a file of its own, for data that comes from elsewhere and goes there in large pieces.
+    pub fn stdout_file(&self) -> Result<std::fs::File> {
+        #[cfg(unix)]
+        let file = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned();
+        #[cfg(windows)]
+        let file = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned();
+        file.map(Into::into)
+            .map_err(|error| Error::new(Kind::Other, "cannot write to stdout").because(error))
     }
 
     /// Prints an event on stdout as a line of JSON.

@@ -25,6 +25,9 @@ pub struct SenderSettings {
     pub open_files: usize,
     /// A frame of small files is held back until it has this many bytes, as long as more is being read.
     pub batch: usize,
+    /// Everything is offered and compared and nothing is sent: each answer is closed by an ABANDON, and what would
+    /// have been sent is counted as if it had been.
+    pub dry_run: bool,
 }
 
 impl Default for SenderSettings {
@@ -35,6 +38,7 @@ impl Default for SenderSettings {
             read_ahead: 6,
             open_files: 64,
             batch: 256 * 1024,
+            dry_run: false,
         }
     }
 }

@@ -37,17 +37,27 @@ impl<P> Sender<P> {
         let more = size.is_none_or(|size| serving.next < size);
         let list = more && !serving.is_listed;
         serving.is_listed |= list;
-        self.push(
-            Record::Begin {
-                entry,
-                round,
-                size,
-                modified,
-            },
-            None,
-        );
+        let has_nothing = serving.answer.compare == 0;
+        if !self.settings.dry_run {
+            self.push(
+                Record::Begin {
+                    entry,
+                    round,
+                    size,
+                    modified,
+                },
+                None,
+            );
+        }
         if differs {
             self.close(entry, None);
+        } else if let Some(size) = size
+            && self.settings.dry_run
+            && has_nothing
+        {
+            // All of it would be sent; there is no need to read it for that.
+            self.count(entry, size, true);
+            self.close(entry, Some(Abandoned::Other));
         } else if list {
             self.wanting.push_back(entry);
         }
@@ -102,21 +112,9 @@ impl<P> Sender<P> {
     ) {
         let bytes = u64::from(len);
         let is_sent = !is_same && matches!(content, Content::Bytes(_));
-        let progress = &mut self.session.progress;
-        let total = if is_sent {
-            &mut progress.sent
-        } else {
-            &mut progress.reused
-        };
-        *total += bytes;
-        if let Some(outbound) = self.open.get_mut(&entry) {
-            match &mut outbound.stage {
-                _ if is_sent => outbound.sent += bytes,
-                Stage::Serving(serving) => serving.reused += bytes,
-                _ => {}
-            }
-        }
+        self.count(entry, bytes, is_sent);
         match content {
+            _ if self.settings.dry_run => {}
             _ if is_same => self.push(
                 Record::Same {
                     entry,
@@ -140,7 +138,31 @@ impl<P> Sender<P> {
         }
     }
 
+    fn count(&mut self, entry: EntryId, bytes: u64, is_sent: bool) {
+        let progress = &mut self.session.progress;
+        let total = if is_sent {
+            &mut progress.sent
+        } else {
+            &mut progress.reused
+        };
+        *total += bytes;
+        if let Some(outbound) = self.open.get_mut(&entry) {
+            match &mut outbound.stage {
+                _ if is_sent => outbound.sent += bytes,
+                Stage::Serving(serving) => serving.reused += bytes,
+                _ => {}
+            }
+        }
+    }
+
     fn end(&mut self, entry: EntryId, size: u64, end: SourceEnd) {
+        if self.settings.dry_run {
+            self.close(entry, Some(Abandoned::Other));
+            if let Some(outbound) = self.open.get_mut(&entry) {
+                outbound.sha256 = Some(end.sha256);
+            }
+            return;
+        }
         self.push(
             Record::End {
                 entry,

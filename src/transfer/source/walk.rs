@@ -84,23 +84,31 @@ impl Problem {
             ProblemKind::Special | ProblemKind::LinkSkipped | ProblemKind::Partial
         )
     }
+
+    /// Why, without saying of what.
+    pub fn why(&self) -> String {
+        match &self.kind {
+            ProblemKind::System(error) => IoReason(error).to_string(),
+            ProblemKind::Special => "a fifo, socket or device".to_string(),
+            ProblemKind::LinkSkipped => "a symbolic link".to_string(),
+            ProblemKind::Loop => "the link leads in a circle".to_string(),
+            ProblemKind::BadName => "no receiver takes that name".to_string(),
+            ProblemKind::SameName => "another path has the same name".to_string(),
+            ProblemKind::Partial => "a partial file".to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.source.to_string_lossy();
         let path = sanitise_str(&path);
-        match &self.kind {
-            ProblemKind::System(error) => write!(f, "cannot read {path}: {}", IoReason(error)),
-            ProblemKind::Special => write!(f, "left out {path}: a fifo, socket or device"),
-            ProblemKind::LinkSkipped => write!(f, "left out {path}: a symbolic link"),
-            ProblemKind::Loop => write!(f, "cannot send {path}: the link leads in a circle"),
-            ProblemKind::BadName => write!(f, "cannot send {path}: no receiver takes that name"),
-            ProblemKind::SameName => {
-                write!(f, "cannot send {path}: another path has the same name")
-            }
-            ProblemKind::Partial => write!(f, "left out {path}: a partial file"),
-        }
+        let what = match &self.kind {
+            ProblemKind::System(_) => "cannot read",
+            ProblemKind::Loop | ProblemKind::BadName | ProblemKind::SameName => "cannot send",
+            ProblemKind::Special | ProblemKind::LinkSkipped | ProblemKind::Partial => "left out",
+        };
+        write!(f, "{what} {path}: {}", self.why())
     }
 }
 

@@ -6,12 +6,11 @@
 //! what it had already taken.
 //!
 //! - `connection`: the hello, the cut, the waits; `incoming`: what the server says; `ending`: the end;
-//! - `unacked`: the numbered lines; `backoff`: how long to wait; `goal`: what a script waits for;
+//! - `unacked`: the numbered lines; `goal`: what a script waits for;
 //! - `interface`: what goes in and out beside bytes.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-mod backoff;
 mod connection;
 mod ending;
 mod goal;
@@ -25,11 +24,11 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use self::backoff::Backoff;
 use self::unacked::Unacked;
 use crate::chat::command::{Command, parse};
 use crate::chat::lines::LineBuffer;
 use crate::chat::wire::{Op, encode};
+use crate::core::backoff::Backoff;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Pending};
 use crate::error::{Error, IoReason, Kind, Result};
 

@@ -84,13 +84,22 @@ impl Dir {
         let mut here = None;
         for (index, name) in components.iter().enumerate() {
             let from: &Self = here.as_ref().unwrap_or(self);
-            let next = from.child(name).map_err(|error| match from.look(name) {
-                Ok(None) => Stray::Missing(index),
-                Ok(Some(seen)) if seen.what == What::Link => Stray::Link(index),
-                Ok(Some(seen)) if seen.what != What::Directory => Stray::NoDirectory(index),
-                _ => Stray::System(error),
-            })?;
-            here = Some(next);
+            let next = match from.child(name) {
+                Ok(next) => Ok(next),
+                Err(error) => match from.look(name) {
+                    Ok(None) => Err(Stray::Missing(index)),
+                    Ok(Some(seen)) if seen.what == What::Link => Err(Stray::Link(index)),
+                    Ok(Some(seen)) if seen.what != What::Directory => {
+                        Err(Stray::NoDirectory(index))
+                    }
+                    // Another worker has made it between these two calls.
+                    Ok(Some(_)) if error.kind() == io::ErrorKind::NotFound => {
+                        from.child(name).map_err(Stray::System)
+                    }
+                    _ => Err(Stray::System(error)),
+                },
+            };
+            here = Some(next?);
         }
         match here {
             Some(dir) => Ok(dir),

@@ -1,5 +1,7 @@
 //! How long to wait before the next attempt to connect.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 use std::time::Duration;
 
 /// The wait before the first attempt. A server that is restarted is back after a moment.
@@ -11,14 +13,14 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Waits that double, each shortened by up to a half at random: a thousand clients that were cut off together
 /// must not come back together.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     attempts: u32,
     random: u64,
 }
 
 impl Backoff {
     /// From random bits; the same bits give the same waits.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
             attempts: 0,
             random: seed,
@@ -26,12 +28,12 @@ impl Backoff {
     }
 
     /// The connection held, or something came through it: the next wait is short again.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.attempts = 0;
     }
 
     /// The next wait.
-    pub(super) fn next(&mut self) -> Duration {
+    pub fn next(&mut self) -> Duration {
         let full = FIRST
             .saturating_mul(1 << self.attempts.min(16))
             .min(LONGEST);

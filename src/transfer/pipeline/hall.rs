@@ -1,0 +1,350 @@
+//! Who knocks at a listening port. Nobody costs anything before they have said hello, and those who do not say it keep
+//! nobody out.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::core::address::PeerAddr;
+use crate::core::blocking::Stream;
+use crate::core::dial::Dialled;
+use crate::core::event_loop::ListenerSocket;
+use crate::core::socket::{Listening, stream_options};
+use crate::error::{Error, Kind, Result};
+use crate::transfer::frame::{Encoder, HEADER_LEN, PREFACE, Protection, crc};
+use crate::transfer::pipeline::channel::{Channel, Line};
+use crate::transfer::session::{Ending, Pace, Session};
+use crate::transfer::wire::{AbortReason, Message, Role};
+
+/// Connections that have not said hello yet. Beyond that the oldest goes: an honest peer says it within a round trip.
+const MAX_GUESTS: usize = 64;
+
+/// No hello is longer: three numbers and 255 capabilities of a byte or two would be less.
+const MAX_HELLO: usize = 4 * 1024;
+
+/// How long accepting rests when there is no descriptor or memory for another connection.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long one that is turned away may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A session whose peer has said nothing for so long has lost it: a healthy one says every five seconds at least that
+/// it is alive. It makes room for whoever knocks, which is its own peer come back, as likely as not.
+const LOST: Duration = Duration::from_secs(12);
+
+/// A session as the hall sees it.
+#[derive(Debug)]
+struct Occupant {
+    line: Line,
+    /// When it was last heard of, in milliseconds since the hall was opened.
+    heard: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// By number: those who have not said hello.
+    guests: VecDeque<(u64, Arc<Stream>)>,
+    next_guest: u64,
+    occupants: Vec<Arc<Occupant>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    opened: Instant,
+    role: Role,
+    handshake: Duration,
+    seats: usize,
+    state: Mutex<State>,
+}
+
+/// A place that a session takes, until it is dropped.
+pub struct Seat {
+    shared: Arc<Shared>,
+    occupant: Arc<Occupant>,
+}
+
+impl Seat {
+    /// The peer was heard.
+    pub fn heard(&self) {
+        let now = self.shared.opened.elapsed().as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.occupant.heard.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state
+            .occupants
+            .retain(|occupant| !Arc::ptr_eq(occupant, &self.occupant));
+    }
+}
+
+/// What happens at the door.
+pub enum Visit {
+    /// Somebody said hello and was given a place.
+    Admitted(Channel, Seat),
+    /// Something that a person may want to know.
+    Note(String),
+    /// What became of an attempt to connect.
+    Dialled(Result<Dialled>),
+    /// The process is to end.
+    Signal,
+    /// The session of this number is over.
+    Ended(u32),
+}
+
+/// Opens the doors. `say` is called from threads that are never waited for: they end with the process, because
+/// accept(2) has no other end.
+pub fn open(
+    listeners: Vec<Listening>,
+    role: Role,
+    handshake: Duration,
+    seats: usize,
+    visits: &mpsc::Sender<Visit>,
+) -> Result<()> {
+    let shared = Arc::new(Shared {
+        opened: Instant::now(),
+        role,
+        handshake,
+        seats,
+        state: Mutex::new(State {
+            guests: VecDeque::new(),
+            next_guest: 0,
+            occupants: Vec::new(),
+        }),
+    });
+    for listening in listeners {
+        let (shared, visits) = (Arc::clone(&shared), visits.clone());
+        thread::Builder::new()
+            .name("accept".to_owned())
+            .spawn(move || {
+                // The file of a Unix socket stays with whoever listens, and goes with the process.
+                let _file = listening.file;
+                accept_all(&listening.socket, &shared, &visits);
+            })
+            .map_err(|error| Error::new(Kind::Other, "cannot start a thread").because(error))?;
+    }
+    Ok(())
+}
+
+fn accept_all(listener: &ListenerSocket, shared: &Arc<Shared>, visits: &mpsc::Sender<Visit>) {
+    loop {
+        match accept(listener) {
+            Ok((stream, peer)) => {
+                let stream = Arc::new(stream);
+                let number = shared.enter(&stream);
+                let (theirs, visits) = (Arc::clone(shared), visits.clone());
+                let greeting = thread::Builder::new()
+                    .name("hello".to_owned())
+                    .spawn(move || theirs.greet(number, &stream, peer, &visits));
+                if greeting.is_err() {
+                    shared.leave(number);
+                    thread::sleep(PAUSE);
+                }
+            }
+            // The connection went again before it was accepted, or the system lacks something it may have again:
+            // accept(2) lists many, and none of them is a reason to stop listening.
+            Err(error) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+}
+
+fn accept(listener: &ListenerSocket) -> io::Result<(Stream, PeerAddr)> {
+    match listener {
+        ListenerSocket::Tcp(listener) => accept_tcp(listener),
+        #[cfg(unix)]
+        ListenerSocket::Unix(listener) => accept_unix(listener),
+    }
+}
+
+fn accept_tcp(listener: &TcpListener) -> io::Result<(Stream, PeerAddr)> {
+    listener.set_nonblocking(false)?;
+    let (stream, peer) = listener.accept()?;
+    stream.set_nonblocking(false)?;
+    stream_options(&stream);
+    Ok((Stream::Tcp(stream), PeerAddr::from_socket_addr(peer)))
+}
+
+#[cfg(unix)]
+fn accept_unix(listener: &UnixListener) -> io::Result<(Stream, PeerAddr)> {
+    listener.set_nonblocking(false)?;
+    let (stream, peer) = listener.accept()?;
+    stream.set_nonblocking(false)?;
+    Ok((Stream::Unix(stream), PeerAddr::from_unix(&peer)))
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody came. The oldest who has said nothing makes room if there are too many.
+    fn enter(&self, stream: &Arc<Stream>) -> u64 {
+        let mut state = self.state();
+        if state.guests.len() >= MAX_GUESTS
+            && let Some((_, oldest)) = state.guests.pop_front()
+        {
+            let _ = oldest.shutdown(std::net::Shutdown::Both);
+        }
+        let number = state.next_guest;
+        state.next_guest += 1;
+        state.guests.push_back((number, Arc::clone(stream)));
+        number
+    }
+
+    /// `false`: it had to make room already.
+    fn leave(&self, number: u64) -> bool {
+        let mut state = self.state();
+        let before = state.guests.len();
+        state.guests.retain(|(guest, _)| *guest != number);
+        state.guests.len() < before
+    }
+
+    /// Waits for the hello, within one deadline however it trickles in.
+    fn greet(
+        self: &Arc<Self>,
+        number: u64,
+        stream: &Arc<Stream>,
+        peer: PeerAddr,
+        visits: &mpsc::Sender<Visit>,
+    ) {
+        let until = Instant::now() + self.handshake;
+        let hello = read_hello(stream, until);
+        if !self.leave(number) {
+            return;
+        }
+        let hello = match hello {
+            Ok(hello) => hello,
+            Err(why) => {
+                let _ = visits.send(Visit::Note(format!("{peer} said no hello: {why}")));
+                return;
+            }
+        };
+        if stream.set_read_timeout(None).is_err() {
+            return;
+        }
+        match self.sit_down(stream) {
+            Some(seat) => {
+                let channel = Channel::plain(Arc::clone(stream), peer, hello);
+                let _ = visits.send(Visit::Admitted(channel, seat));
+            }
+            None => {
+                let _ = visits.send(Visit::Note(format!("{peer} was turned away: busy")));
+                turn_away(stream, self.role);
+            }
+        }
+    }
+
+    fn sit_down(self: &Arc<Self>, stream: &Arc<Stream>) -> Option<Seat> {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut state = self.state();
+        if state.occupants.len() >= self.seats {
+            let lost = LOST.as_millis() as u64;
+            let silent = state.occupants.iter().position(|occupant| {
+                now.saturating_sub(occupant.heard.load(Ordering::Relaxed)) >= lost
+            })?;
+            // Its session notices, and lets its files go, before the newcomer gets that far.
+            state.occupants.remove(silent).line.hang_up();
+        }
+        let occupant = Arc::new(Occupant {
+            line: Line::new(Arc::clone(stream)),
+            heard: AtomicU64::new(now),
+        });
+        state.occupants.push(Arc::clone(&occupant));
+        Some(Seat {
+            shared: Arc::clone(self),
+            occupant,
+        })
+    }
+}
+
+/// The preface and the first frame, as far as has to be seen to know that this is a peer. The decoder looks at them
+/// properly.
+fn read_hello(stream: &Stream, until: Instant) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; PREFACE.len() + HEADER_LEN];
+    read_until(stream, &mut bytes[..1], until)?;
+    // Other protocols are not waited for.
+    if bytes[0] != PREFACE[0] {
+        return Err("it speaks another protocol".to_owned());
+    }
+    read_until(stream, &mut bytes[1..], until)?;
+    let len = bytes[PREFACE.len()..]
+        .first_chunk()
+        .map_or(0, |len| u32::from_le_bytes(*len)) as usize;
+    if !bytes.starts_with(&PREFACE) || len > MAX_HELLO {
+        return Err("it speaks another protocol".to_owned());
+    }
+    let start = bytes.len();
+    bytes.resize(start + len, 0);
+    read_until(stream, &mut bytes[start..], until)?;
+    Ok(bytes)
+}
+
+fn read_until(stream: &Stream, mut buffer: &mut [u8], until: Instant) -> Result<(), String> {
+    let mut source = stream;
+    while !buffer.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        // 0 would be no limit.
+        let wait = left.max(Duration::from_millis(1));
+        if left.is_zero() || stream.set_read_timeout(Some(wait)).is_err() {
+            return Err("the time for it is over".to_owned());
+        }
+        match source.read(buffer) {
+            Ok(0) => return Err("it hung up".to_owned()),
+            Ok(count) => buffer = &mut buffer[count..],
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut => {}
+                _ => return Err(crate::error::IoReason(&error).to_string()),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Says hello and that there is no place.
+fn turn_away(stream: &Stream, role: Role) {
+    let mut session = Session::new(Duration::ZERO, role, Pace::default(), 0);
+    let reason = AbortReason::Busy;
+    session.farewell(reason, Ending::Aborted(reason));
+    let mut encoder = Encoder::new(Protection::Checksums);
+    let mut bytes = PREFACE.to_vec();
+    while let Some(message) = session.urgent() {
+        bytes.extend(sealed(&mut encoder, &message));
+    }
+    let mut sink = stream;
+    if sink.write_all(&bytes).is_err() || stream.shutdown(std::net::Shutdown::Write).is_err() {
+        return;
+    }
+    // Closing with something unread would reset the connection, and the peer might not see why.
+    let until = Instant::now() + LAST_WORDS;
+    let mut rest = vec![0; 64 * 1024];
+    let mut source = stream;
+    while Instant::now() < until
+        && stream.set_read_timeout(Some(LAST_WORDS)).is_ok()
+        && source.read(&mut rest).is_ok_and(|count| count > 0)
+    {}
+}
+
+fn sealed(encoder: &mut Encoder, message: &Message) -> Vec<u8> {
+    let body = message.encode();
+    let mut frame = encoder
+        .seal(message.kind(), body.len(), 0, crc(0, &body))
+        .to_vec();
+    frame.extend(body);
+    frame
+}

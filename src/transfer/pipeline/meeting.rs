@@ -1,0 +1,339 @@
+//! How both ends find each other: one connects or listens, and after a cut does so again.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Size, TransferArgs};
+use crate::core::address::{Address, Scheme, Use};
+use crate::core::backoff::Backoff;
+use crate::core::dial::{DialOptions, Dialled, dial};
+use crate::core::resolve::Family;
+use crate::core::socket::{Buffers, ListenOptions, listen};
+use crate::error::{Error, Kind, Result};
+use crate::transfer::pipeline::channel::Channel;
+use crate::transfer::pipeline::control::Close;
+use crate::transfer::pipeline::hall::{self, Seat, Visit};
+use crate::transfer::pipeline::stop::Stop;
+use crate::transfer::pipeline::watchdog::{Patience, Trouble};
+use crate::transfer::session::{Pace, Progress};
+use crate::transfer::wire::Role;
+use crate::ui::Ui;
+
+/// The port of an address without one.
+const DEFAULT_PORT: u16 = 8889;
+
+/// What `--retry` is good for, at the end of an error.
+pub const RESUMES: &str = "run the same command again: it goes on where it stopped";
+
+/// Connects or listens.
+pub struct Meeting {
+    way: Way,
+    limit: Option<Size>,
+    visits: mpsc::Receiver<Visit>,
+    /// To be told by whoever is started.
+    doorbell: mpsc::Sender<Visit>,
+    stop: Stop,
+}
+
+enum Way {
+    Dial(Address, DialOptions),
+    Listen,
+}
+
+/// Somebody to talk to, and the seat that the session takes, if it came by the door.
+pub type Met = (Channel, Option<Seat>);
+
+impl Meeting {
+    /// Understands what was typed, and listens if that is wanted. `seats`: how many sessions at once.
+    pub fn new(
+        ui: &Ui,
+        address: &str,
+        args: &TransferArgs,
+        listens: bool,
+        role: Role,
+        seats: usize,
+    ) -> Result<Self> {
+        let address = parse(address, listens)?;
+        let family = match (args.socket.ipv4, args.socket.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        };
+        let buffers = Buffers {
+            send: args.socket.send_buffer.map(Size::as_usize),
+            recv: args.socket.recv_buffer.map(Size::as_usize),
+        };
+        refuse_what_has_no_use(args, listens)?;
+        let stop = Stop::watch()?;
+        let (doorbell, visits) = mpsc::channel();
+        let bell = doorbell.clone();
+        stop.wake(move || bell.send(Visit::Signal).is_ok());
+        let way = if listens {
+            let defaults = ListenOptions::default();
+            let options = ListenOptions {
+                family,
+                backlog: args.backlog.unwrap_or(defaults.backlog),
+                reuse_port: args.reuse_port,
+                unix_mode: args.unix_mode.unwrap_or(defaults.unix_mode),
+                buffers,
+            };
+            let listeners = listen(&address, &options)?;
+            let addresses: Vec<Address> = listeners
+                .iter()
+                .map(|listening| listening.address.clone())
+                .collect();
+            hall::open(listeners, role, Pace::default().handshake, seats, &doorbell)?;
+            for address in &addresses {
+                ui.listening(address)?;
+            }
+            Way::Listen
+        } else {
+            let defaults = DialOptions::default();
+            Way::Dial(
+                address,
+                DialOptions {
+                    family,
+                    timeout: args.connect_timeout.unwrap_or(defaults.timeout),
+                    buffers,
+                },
+            )
+        };
+        Ok(Self {
+            way,
+            limit: args.limit_rate,
+            visits,
+            doorbell,
+            stop,
+        })
+    }
+
+    /// Signals.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Whether this end connects.
+    pub fn dials(&self) -> bool {
+        matches!(self.way, Way::Dial(..))
+    }
+
+    /// By what a session says that it has ended.
+    pub fn doorbell(&self) -> mpsc::Sender<Visit> {
+        self.doorbell.clone()
+    }
+
+    /// The next thing that happens, within `patience`; `None`: nothing did.
+    pub fn next(&self, patience: Option<Duration>) -> Option<Visit> {
+        let visit = match patience {
+            None => self.visits.recv().ok(),
+            Some(patience) => match self.visits.recv_timeout(patience) {
+                Ok(visit) => Some(visit),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+            },
+        };
+        match visit {
+            Some(Visit::Admitted(channel, seat)) => {
+                Some(Visit::Admitted(self.limited(channel), seat))
+            }
+            other => other,
+        }
+    }
+
+    fn limited(&self, channel: Channel) -> Channel {
+        match self.limit {
+            Some(limit) => channel.limited(limit.bytes()),
+            None => channel,
+        }
+    }
+
+    /// Does nothing for so long; a signal ends it.
+    pub fn pause(&self, wait: Duration) -> Result<()> {
+        let until = Instant::now() + wait;
+        while let Some(visit) = self.next(Some(until.saturating_duration_since(Instant::now()))) {
+            if let (Visit::Signal, Some(signal)) = (visit, self.stop.signal()) {
+                return Err(Stop::error(signal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the other end: once if this end connects, and for as long as it takes, but not beyond `patience`, if it
+    /// listens.
+    pub fn meet(&self, patience: Option<Duration>, note: &mut dyn FnMut(String)) -> Result<Met> {
+        if let Way::Dial(address, options) = &self.way {
+            let (address, options) = (address.clone(), options.clone());
+            let bell = self.doorbell.clone();
+            thread::Builder::new()
+                .name("connect".to_owned())
+                .spawn(move || {
+                    // Nobody waits any more if this fails.
+                    let _ = bell.send(Visit::Dialled(dial(&address, &options, &mut |_| ())));
+                })
+                .map_err(|error| Error::new(Kind::Other, "cannot start a thread").because(error))?;
+        }
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            // An attempt to connect ends by itself.
+            let left = left.filter(|_| !self.dials());
+            match self.next(left) {
+                Some(Visit::Admitted(channel, seat)) => return Ok((channel, Some(seat))),
+                Some(Visit::Dialled(dialled)) => {
+                    let Dialled { transport, peer } = dialled?;
+                    let stream = transport.into_blocking().map_err(|error| {
+                        Error::new(Kind::Other, "cannot use the connection").because(error)
+                    })?;
+                    let channel = Channel::plain(Arc::new(stream), peer, Vec::new());
+                    return Ok((self.limited(channel), None));
+                }
+                Some(Visit::Note(text)) => note(text),
+                Some(Visit::Ended(_)) => {}
+                Some(Visit::Signal) => {
+                    return Err(match self.stop.signal() {
+                        Some(signal) => Stop::error(signal),
+                        None => Error::new(Kind::Other, "ended by a signal"),
+                    });
+                }
+                None => return Err(Error::new(Kind::TimedOut, "nobody came back")),
+            }
+        }
+    }
+}
+
+fn parse(text: &str, listens: bool) -> Result<Address> {
+    let purpose = match listens {
+        true => Use::Listen {
+            default_port: DEFAULT_PORT,
+        },
+        false => Use::Connect {
+            default_port: Some(DEFAULT_PORT),
+        },
+    };
+    let address = Address::parse(text, purpose)?;
+    match address.scheme() {
+        Scheme::Tcp => Ok(address),
+        Scheme::Udp => Err(Error::new(
+            Kind::Usage,
+            format!("files are not for datagrams: {address}"),
+        )),
+        Scheme::Tls => Err(Error::new(
+            Kind::Usage,
+            format!("this version does not encrypt a transfer: {address}"),
+        )),
+    }
+}
+
+fn refuse_what_has_no_use(args: &TransferArgs, listens: bool) -> Result<()> {
+    let only_listening = [
+        ("--backlog", args.backlog.is_some()),
+        ("--reuse-port", args.reuse_port),
+        ("--unix-mode", args.unix_mode.is_some()),
+    ];
+    let only_connecting = [("--connect-timeout", args.connect_timeout.is_some())];
+    let (useless, why): (&[_], _) = match listens {
+        true => (&only_connecting, "this end listens"),
+        false => (&only_listening, "this end connects"),
+    };
+    match useless.iter().find(|(_, is_given)| *is_given) {
+        Some((name, _)) => Err(Error::new(Kind::Usage, format!("{name} has no use: {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Until there is something better, nothing is sent in the clear that was not meant to be.
+pub fn require_plain(args: &TransferArgs) -> Result<()> {
+    if args.plain {
+        return Ok(());
+    }
+    let error = Error::new(Kind::Usage, "this version cannot encrypt a transfer yet");
+    Err(error
+        .hint("say --plain at both ends to transfer in the clear, on a network that you trust"))
+}
+
+/// What counts as a stall.
+pub fn patience(args: &TransferArgs) -> Patience {
+    Patience {
+        stall: args.stall_timeout.get(),
+        idle: args.idle_timeout.get(),
+    }
+}
+
+/// Random bits.
+pub fn random() -> Result<u64> {
+    getrandom::u64()
+        .map_err(|error| Error::new(Kind::Other, "the system has no random numbers").because(error))
+}
+
+/// How long is tried again.
+#[derive(Debug)]
+pub struct Retry {
+    limit: Duration,
+    backoff: Backoff,
+    /// Since when nothing has got on.
+    since: Option<Duration>,
+}
+
+impl Retry {
+    /// `--retry`, and random bits.
+    pub fn new(limit: Duration, seed: u64) -> Self {
+        Self {
+            limit,
+            backoff: Backoff::new(seed),
+            since: None,
+        }
+    }
+
+    /// A session has ended at `now`. How much of the time for trying is left; `None`: it is not to be tried again.
+    pub fn after(&mut self, now: Duration, close: &Close, progress: &Progress) -> Option<Duration> {
+        if progress.sent > 0 || progress.reused > 0 || progress.settled > 0 {
+            self.since = None;
+            self.backoff.reset();
+        }
+        let may_end_better = close.trouble.is_some() || close.ending.is_worth_a_retry();
+        if close.signal.is_some() || !may_end_better {
+            return None;
+        }
+        self.left(now)
+    }
+
+    /// How much of the time is left.
+    pub fn left(&mut self, now: Duration) -> Option<Duration> {
+        let since = *self.since.get_or_insert(now);
+        let left = self.limit.saturating_sub(now.saturating_sub(since));
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// How long to wait before connecting again.
+    pub fn wait(&mut self, left: Duration) -> Duration {
+        self.backoff.next().min(left)
+    }
+}
+
+/// What ended a session, for a person.
+pub fn reason(close: &Close, patience: Patience) -> String {
+    let time =
+        |limit: Option<Duration>| humantime::format_duration(limit.unwrap_or_default()).to_string();
+    match close.trouble {
+        Some(Trouble::Silent) => format!("nothing was heard for {}", time(patience.idle)),
+        Some(Trouble::Stalled) => format!("nothing got on for {}", time(patience.stall)),
+        None => close.ending.to_string(),
+    }
+}
+
+/// How a run fails whose last session ended so.
+pub fn failure(close: &Close, patience: Patience) -> Error {
+    if let Some(signal) = close.signal {
+        return Stop::error(signal);
+    }
+    let kind = match close.trouble {
+        Some(_) => Kind::TimedOut,
+        None => close.ending.failure().unwrap_or(Kind::Other),
+    };
+    let error = Error::new(kind, "the transfer is not complete").because(reason(close, patience));
+    match kind {
+        Kind::Refused => error,
+        _ => error.hint(RESUMES),
+    }
+}

@@ -1,0 +1,293 @@
+//! `send-file`: what was typed, and session after session until everything is at the other end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::cli::{LinkPolicy, SendFileArgs};
+use crate::error::{Error, Kind, Result};
+use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
+use crate::transfer::path::PeerPath;
+use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::inbox::Inbox;
+use crate::transfer::pipeline::meeting::{
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, require_plain,
+};
+use crate::transfer::pipeline::pool::Pool;
+use crate::transfer::pipeline::sending::{Left, Parts, SendEnd};
+use crate::transfer::pipeline::supply::Supply;
+use crate::transfer::pipeline::watchdog::Patience;
+use crate::transfer::report::{Event, FileReport, Reporter};
+use crate::transfer::screen::Screen;
+use crate::transfer::sender::SenderSettings;
+use crate::transfer::session::{Ending, Progress};
+use crate::transfer::source::{Globs, Links, WalkOptions};
+use crate::transfer::sums::Sums;
+use crate::transfer::verdict::Judge;
+use crate::transfer::wire::Role;
+use crate::ui::Ui;
+use crate::ui::progress::Side;
+
+/// What comes to a sender is messages only.
+const POOL: usize = 1024;
+
+/// Sends until all is at the other end, or nothing more can be done.
+pub fn run(ui: &Ui, args: &SendFileArgs) -> Result<()> {
+    require_plain(&args.transfer)?;
+    let supply = Arc::new(supply(args)?);
+    let sums = args
+        .transfer
+        .sums
+        .as_deref()
+        .map(Sums::replace)
+        .transpose()?;
+    let retry = Retry::new(args.transfer.retry, random()?);
+    let meeting = Meeting::new(
+        ui,
+        &args.address,
+        &args.transfer,
+        args.listen,
+        Role::Sender,
+        1,
+    )?;
+    let screen = Screen::start(ui, Side::Sending, false);
+    let clock = Clock::start();
+    let mut run = Run {
+        patience: patience(&args.transfer),
+        dry_run: args.dry_run,
+        watched: ui.json() || ui.watched(),
+        supply,
+        retry,
+        meeting,
+        screen: &screen,
+        reporter: Reporter::new(clock.now(), screen.sink(), None),
+        clock,
+        judge: Judge::default(),
+        sums,
+        sums_error: None,
+    };
+    let result = run.until_done();
+    drop(run);
+    let shown = screen.finish();
+    result.and(shown)
+}
+
+fn supply(args: &SendFileArgs) -> Result<Supply> {
+    let is_stdin = |path: &Path| path.as_os_str() == "-";
+    let has_stream = args.paths.iter().any(|path| is_stdin(path));
+    if args.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Error::new(Kind::Usage, "stdin can be sent only once"));
+    }
+    if !has_stream && args.name != "stdin" {
+        return Err(Error::new(
+            Kind::Usage,
+            "--name is for stdin, and - is not among the paths",
+        ));
+    }
+    let paths: Vec<PathBuf> = args
+        .paths
+        .iter()
+        .filter(|path| !is_stdin(path))
+        .cloned()
+        .collect();
+    for path in &paths {
+        // A typing mistake is said before anybody is called.
+        std::fs::symlink_metadata(path).map_err(|error| {
+            Error::new(Kind::Other, format!("cannot send {}", path.display())).because(error)
+        })?;
+    }
+    let options = WalkOptions {
+        links: match args.transfer.links {
+            LinkPolicy::Keep => Links::Keep,
+            LinkPolicy::Skip => Links::Skip,
+            LinkPolicy::Follow => Links::Follow,
+        },
+        globs: Globs::new(&args.exclude, &args.include)?,
+        one_file_system: args.one_file_system,
+        partials: false,
+    };
+    let stream = has_stream.then(|| stdin_entry(&args.name)).transpose()?;
+    Ok(Supply::new(paths, options, stream))
+}
+
+fn stdin_entry(name: &str) -> Result<Entry> {
+    let path = PeerPath::from_components([name.as_bytes().to_vec()])
+        .map_err(|bad| Error::new(Kind::Usage, format!("cannot use --name: {bad}")))?;
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok(Entry {
+        path,
+        kind: EntryKind::File { size: None },
+        modified: ModifiedAt {
+            secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: since.subsec_nanos(),
+        },
+        mode: 0o644,
+    })
+}
+
+struct Run<'a> {
+    patience: Patience,
+    dry_run: bool,
+    watched: bool,
+    supply: Arc<Supply>,
+    retry: Retry,
+    meeting: Meeting,
+    screen: &'a Screen,
+    reporter: Reporter,
+    clock: Clock,
+    judge: Judge,
+    sums: Option<Sums>,
+    sums_error: Option<Error>,
+}
+
+impl Run<'_> {
+    fn until_done(&mut self) -> Result<()> {
+        let mut left = Left::default();
+        let mut met = self.meet(None)?;
+        loop {
+            let (close, progress, now_left) = self.session(met, left)?;
+            left = now_left;
+            if close.ending == Ending::Complete {
+                return self.complete();
+            }
+            let lost = left
+                .spent()
+                .next()
+                .map(|source| source.entry.path.to_string());
+            let time = self.retry.after(self.clock.now(), &close, &progress);
+            let (Some(time), None) = (time, &lost) else {
+                return Err(self.give_up(&close, lost.is_some()));
+            };
+            met = self.again(&close, time)?;
+        }
+    }
+
+    fn meet(&self, patience: Option<Duration>) -> Result<Met> {
+        self.meeting.meet(patience, &mut |text| {
+            self.screen.tell(Event::Note { text });
+        })
+    }
+
+    /// Finds the other end again, for as long as there is time.
+    fn again(&mut self, close: &Close, mut time: Duration) -> Result<Met> {
+        let mut why = reason(close, self.patience);
+        loop {
+            let wait = self.meeting.dials().then(|| self.retry.wait(time));
+            self.reporter.disconnected(why, true, wait);
+            if let Some(wait) = wait {
+                self.pause(wait)?;
+            }
+            match self.meet(Some(time)) {
+                Ok(met) => return Ok(met),
+                Err(error) if matches!(error.kind(), Kind::Signal(_)) => {
+                    self.say_how_to_resume();
+                    return Err(error);
+                }
+                Err(error) => match self.retry.left(self.clock.now()) {
+                    Some(left) if self.meeting.dials() => {
+                        time = left;
+                        why = error.to_string();
+                    }
+                    _ => return Err(failure(close, self.patience)),
+                },
+            }
+        }
+    }
+
+    /// Waits before connecting again; a signal ends it.
+    fn pause(&self, wait: Duration) -> Result<()> {
+        self.meeting
+            .pause(wait)
+            .inspect_err(|_| self.say_how_to_resume())
+    }
+
+    fn say_how_to_resume(&self) {
+        self.screen.tell(Event::Note {
+            text: format!("stopped; {RESUMES}"),
+        });
+    }
+
+    fn give_up(&mut self, close: &Close, stream_is_lost: bool) -> Error {
+        self.reporter
+            .disconnected(reason(close, self.patience), false, None);
+        if close.signal.is_some() {
+            self.say_how_to_resume();
+        }
+        self.reporter.done(self.clock.now());
+        let error = failure(close, self.patience);
+        match stream_is_lost {
+            true => error.hint(
+                "stdin cannot be read again; run the same program and command again: what is there needs no sending",
+            ),
+            false => error,
+        }
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        let totals = self.reporter.done(self.clock.now());
+        if let Some(error) = self.sums_error.take() {
+            return Err(error);
+        }
+        if let Some(sums) = self.sums.take() {
+            sums.finish()?;
+        }
+        self.judge.result(&totals)
+    }
+
+    fn session(&mut self, (channel, seat): Met, left: Left) -> Result<(Close, Progress, Left)> {
+        let inbox = Arc::new(Inbox::new());
+        let woken = Arc::downgrade(&inbox);
+        self.meeting.stop().wake(move || match woken.upgrade() {
+            Some(inbox) => {
+                inbox.nudge();
+                true
+            }
+            None => false,
+        });
+        let parts = Parts {
+            settings: SenderSettings::default(),
+            nonce: random()?,
+            supply: &self.supply,
+            left,
+            protection: channel.protection,
+            peer: channel.peer.to_string(),
+            watched: self.watched,
+            dry_run: self.dry_run,
+        };
+        let (judge, sums, sums_error) = (&mut self.judge, &mut self.sums, &mut self.sums_error);
+        let mut on_file = |file: &FileReport| {
+            judge.see(file);
+            if let (Some(sums), Some(sha256), true) =
+                (sums.as_mut(), &file.sha256, file.outcome.is_good())
+                && sums_error.is_none()
+            {
+                *sums_error = sums.add(file.path.as_bytes(), sha256).err();
+            }
+        };
+        let mut end = SendEnd::new(
+            self.clock.now(),
+            parts,
+            &inbox,
+            &mut self.reporter,
+            &mut on_file,
+        )?;
+        let heard = |_| {
+            if let Some(seat) = &seat {
+                seat.heard();
+            }
+        };
+        let setting = Setting {
+            clock: self.clock,
+            stop: self.meeting.stop(),
+            patience: self.patience,
+            pool: Pool::new(POOL),
+            pulse: Some(&heard),
+        };
+        let close = control::run(&mut end, channel, &inbox, &setting)?;
+        let progress = control::End::progress(&end);
+        let left = end.finish(&inbox);
+        Ok((close, progress, left))
+    }
+}
