@@ -5,6 +5,7 @@
 //! definition ([`completions`], [`man_page`]) and committed; `tests/assets.rs` compares them.
 
 mod assets;
+mod code;
 mod manual;
 mod password;
 mod tls;
@@ -20,6 +21,7 @@ use regex::Regex;
 
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
+pub use code::{CODE_VARIABLE, CodeArgs};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
 pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
@@ -54,8 +56,8 @@ Examples:
   sockkit serve-chat                 A chat server on this machine, port 8888
   sockkit chat                       Join it
   nc localhost 8888                  Join it without sockkit
-  sockkit recv-file --plain :8889    Wait for files from anywhere
-  sockkit send-file --plain host:8889 photos
+  sockkit recv-file :8889            Wait for files from anywhere
+  sockkit send-file host:8889 photos
                                      Send a directory there
   sockkit chat --help                Options and examples of one command";
 
@@ -159,24 +161,24 @@ Examples:
 
 const SEND_FILE_EXAMPLES: &str = "\
 Examples:
-  sockkit send-file --plain host:8889 photos notes.txt
+  sockkit send-file host:8889 photos notes.txt
                                      Send a directory and a file to a waiting recv-file
-  pg_dump shop | sockkit send-file --plain host:8889 - --name shop.sql
+  pg_dump shop | sockkit send-file host:8889 - --name shop.sql
                                      Send what a program prints
-  sockkit send-file --plain --listen :8889 photos
+  sockkit send-file --listen :8889 photos
                                      Wait for a recv-file --connect that fetches it
-  sockkit send-file --plain host:8889 photos --dry-run
+  sockkit send-file host:8889 photos --dry-run
                                      Say what would be sent and what is there already";
 
 const RECV_FILE_EXAMPLES: &str = "\
 Examples:
-  sockkit recv-file --plain :8889 -d inbox
+  sockkit recv-file :8889 -d inbox
                                      Wait for one sender, from anywhere
-  sockkit recv-file --plain :8889 -d inbox --keep-open --rename
+  sockkit recv-file :8889 -d inbox --keep-open --rename
                                      Take in one after the other, and replace nothing
-  sockkit recv-file --plain -o - | tar -x
+  sockkit recv-file -o - | tar -x
                                      Pass what comes on; the status says whether it was right
-  sockkit recv-file --plain --connect host:8889
+  sockkit recv-file --connect host:8889
                                      Fetch from a send-file --listen";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -439,9 +441,9 @@ pub enum LinkPolicy {
 /// Options of both ends of a transfer.
 #[derive(Debug, Clone, Args)]
 pub struct TransferArgs {
-    /// Do not encrypt: whoever is on the way can read and change everything
-    #[arg(long, help_heading = "Security")]
-    pub plain: bool,
+    /// The code phrase, or none.
+    #[command(flatten)]
+    pub code: CodeArgs,
 
     /// Write the digests of what was transferred to this file, as sha256sum -c reads them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

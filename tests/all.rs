@@ -5,6 +5,7 @@
 
 mod assets;
 mod chat;
+mod code;
 mod command_line;
 mod house;
 mod serve_chat;

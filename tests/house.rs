@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "src/transfer/wire.rs",
     "src/ui/human.rs",
     "src/ui/json.rs",
+    "src/ui/qr.rs",
     "src/ui/progress.rs",
 ];
 

@@ -14,10 +14,11 @@ use crate::transfer::entry::MAX_SIZE;
 use crate::transfer::on_receive::{MOST, OnReceive};
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::Visit;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, require_plain,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::receiving::{Finished, POOL, Parts, RecvEnd, StoredFile};
@@ -38,7 +39,6 @@ use crate::ui::progress::Side;
 
 /// Receives until one sender is done, or with `--keep-open` until it is told to stop.
 pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
-    require_plain(&args.transfer)?;
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     if to_stdout && ui.json() {
         return Err(Error::new(Kind::Usage, "--json and -o - both want stdout"));
@@ -58,12 +58,12 @@ pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
     } else {
         1
     };
-    let listens = !args.connect;
+    let guard = Guard::new(ui, &args.transfer.code, !args.connect, args.keep_open)?;
     let meeting = Meeting::new(
         ui,
         &args.address,
         &args.transfer,
-        listens,
+        guard,
         Role::Receiver,
         seats,
     )?;
@@ -401,7 +401,10 @@ fn until_done(
             }
             match meeting.meet(Some(time), &mut note) {
                 Ok(met) => break met,
-                Err(error) if matches!(error.kind(), Kind::Signal(_)) => return Err(error),
+                // Another try does not make the code a right one.
+                Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
+                    return Err(error);
+                }
                 Err(error) => match retry.left(run.clock.now()) {
                     Some(left) if meeting.dials() => {
                         time = left;
@@ -450,7 +453,8 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
                 }
             }
             Some(Visit::Note(text)) => screen.tell(Event::Note { text }),
-            Some(Visit::Dialled(_)) => {}
+            // That is for those who receive once.
+            Some(Visit::Dialled(_) | Visit::LockedOut) => {}
             Some(Visit::Signal) | None => break,
         }
     }

@@ -28,6 +28,8 @@ use crate::error::Kind;
 pub enum Trouble {
     /// The other end has another code, or somebody is in between.
     WrongCode,
+    /// Too many wrong codes were tried, and this one was not looked at.
+    NotNow,
     /// The other end does not do what an honest one does, or the connection failed.
     Broken {
         /// Why, for a message.
@@ -41,7 +43,7 @@ impl Trouble {
     /// What kind of failure it is, for the exit status.
     pub fn kind(&self) -> Kind {
         match self {
-            Trouble::WrongCode => Kind::Refused,
+            Trouble::WrongCode | Trouble::NotNow => Kind::Refused,
             Trouble::Broken { kind, .. } => *kind,
         }
     }
@@ -51,6 +53,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::WrongCode => Disagreement::WrongCode.fmt(f),
+            Trouble::NotNow => f.write_str("too many wrong codes were tried"),
             Trouble::Broken { why, .. } => f.write_str(why),
         }
     }
@@ -65,13 +68,20 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// Counts wrong codes, and decides whether another one may be tried. One at a time, or whoever tries a hundred at once
+/// would have tried them all before the first is counted.
+pub trait Doorkeeper {
+    /// Calls `attempt`, which says whether the code was right; or does not, and says `false`.
+    fn admit(&self, attempt: &mut dyn FnMut() -> bool) -> bool;
+}
+
 /// The end that has connected. All together may take `patience`.
 pub fn initiate(
     stream: Arc<Stream>,
     code: &Code,
     patience: Duration,
 ) -> Result<(Reader, Writer), Trouble> {
-    agree(stream, code, Side::Initiator, patience)
+    agree(stream, code, Side::Initiator, patience, None)
 }
 
 /// The end that was connected to.
@@ -79,8 +89,9 @@ pub fn accept(
     stream: Arc<Stream>,
     code: &Code,
     patience: Duration,
+    door: &dyn Doorkeeper,
 ) -> Result<(Reader, Writer), Trouble> {
-    agree(stream, code, Side::Listener, patience)
+    agree(stream, code, Side::Listener, patience, Some(door))
 }
 
 fn agree(
@@ -88,6 +99,7 @@ fn agree(
     code: &Code,
     side: Side,
     patience: Duration,
+    door: Option<&dyn Doorkeeper>,
 ) -> Result<(Reader, Writer), Trouble> {
     let until = Instant::now() + patience;
     let mut agreement = Agreement::new(side, code);
@@ -106,7 +118,24 @@ fn agree(
         let mut message = vec![0; wanted];
         begun.set_patience(until.saturating_duration_since(Instant::now()));
         let outcome = match begun.hear(&mut message) {
-            Ok(true) => agreement.receive(&binding, &message),
+            Ok(true) => match door.filter(|_| agreement.judges()) {
+                None => agreement.receive(&binding, &message),
+                Some(door) => {
+                    let mut outcome = None;
+                    door.admit(&mut || {
+                        outcome
+                            .insert(agreement.receive(&binding, &message))
+                            .is_ok()
+                    });
+                    match outcome {
+                        Some(outcome) => outcome,
+                        None => {
+                            begun.end();
+                            return Err(Trouble::NotNow);
+                        }
+                    }
+                }
+            },
             Ok(false) => agreement.end_of_input(),
             // A listener that was told a wrong code may be gone before it can say anything.
             Err(error) if is_an_end(&error) && agreement.awaits_verdict() => {
@@ -152,6 +181,25 @@ mod tests {
     /// Nothing here takes this long on the slowest machine.
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    /// Lets everybody try.
+    struct Open;
+
+    impl Doorkeeper for Open {
+        fn admit(&self, attempt: &mut dyn FnMut() -> bool) -> bool {
+            attempt();
+            true
+        }
+    }
+
+    /// Lets nobody try.
+    struct Shut;
+
+    impl Doorkeeper for Shut {
+        fn admit(&self, _: &mut dyn FnMut() -> bool) -> bool {
+            false
+        }
+    }
+
     type Halves = Result<(Reader, Writer), Trouble>;
 
     fn code(text: &str) -> Code {
@@ -173,7 +221,7 @@ mod tests {
     fn both(initiator: &str, listener: &str) -> (Halves, Halves) {
         let (one, other) = wire();
         let (initiator, listener) = (code(initiator), code(listener));
-        let other = thread::spawn(move || accept(shared(other), &listener, PATIENCE));
+        let other = thread::spawn(move || accept(shared(other), &listener, PATIENCE, &Open));
         let one = initiate(shared(one), &initiator, PATIENCE);
         (one, other.join().expect("it ends"))
     }
@@ -227,6 +275,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn where_no_code_may_be_tried_the_right_one_is_of_no_use() {
+        let (one, other) = wire();
+        let other = thread::spawn(move || {
+            accept(shared(other), &code("the right code"), PATIENCE, &Shut).map(drop)
+        });
+        let one = initiate(shared(one), &code("the right code"), PATIENCE);
+        assert!(one.is_err());
+        let other = other.join().expect("it ends");
+        assert!(matches!(other, Err(Trouble::NotNow)), "{other:?}");
+    }
+
     /// Passes bytes on, and keeps them.
     fn relay(mut from: TcpStream, mut to: TcpStream) -> thread::JoinHandle<Vec<u8>> {
         thread::spawn(move || {
@@ -256,7 +316,7 @@ mod tests {
         ];
         let other = thread::spawn(move || {
             let (mut reader, mut writer) =
-                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+                accept(shared(other), &code("the right code"), PATIENCE, &Open).expect("a channel");
             let mut got = String::new();
             reader.read_to_string(&mut got).expect("a clean end");
             writer.finish().expect("finished");
@@ -282,7 +342,8 @@ mod tests {
     fn a_man_in_the_middle_of_two_sessions_of_his_own_is_seen_by_both() {
         let (one, left) = wire();
         let (right, other) = wire();
-        let other = thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE));
+        let other =
+            thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE, &Open));
         // He has TLS with both and passes on what is inside, message by message.
         let middle = thread::spawn(move || {
             let mut to_bob =
@@ -341,7 +402,8 @@ mod tests {
             'i',
         );
         note(right, left, 'l');
-        let other = thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE));
+        let other =
+            thread::spawn(move || accept(shared(other), &code("the right code"), PATIENCE, &Open));
         let one = initiate(shared(one), &code("the right code"), PATIENCE).expect("a channel");
         assert_eq!(*turns.lock().expect("whole"), ['i', 'l', 'i', 'l']);
         drop((one, other.join().expect("it ends")));
@@ -372,7 +434,7 @@ mod tests {
         });
         let bob = thread::spawn(move || {
             let (mut reader, _writer) =
-                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+                accept(shared(other), &code("the right code"), PATIENCE, &Open).expect("a channel");
             let mut got = Vec::new();
             (
                 reader.read_to_end(&mut got).map_err(|error| error.kind()),
@@ -414,7 +476,7 @@ mod tests {
         });
         let bob = thread::spawn(move || {
             let (mut reader, _writer) =
-                accept(shared(other), &code("the right code"), PATIENCE).expect("a channel");
+                accept(shared(other), &code("the right code"), PATIENCE, &Open).expect("a channel");
             let mut got = Vec::new();
             let end = reader.read_to_end(&mut got).map_err(|error| error.kind());
             (end, got)
@@ -437,6 +499,7 @@ mod tests {
             shared(other),
             &code("the right code"),
             Duration::from_millis(50),
+            &Open,
         );
         assert!(
             matches!(&said, Err(trouble) if trouble.kind() == Kind::TimedOut),
@@ -446,7 +509,7 @@ mod tests {
         drop(one);
         let (mut one, other) = wire();
         one.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
-        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        let said = accept(shared(other), &code("the right code"), PATIENCE, &Open);
         assert!(
             matches!(&said, Err(trouble) if trouble.kind() == Kind::Integrity),
             "{:?}",
@@ -454,7 +517,7 @@ mod tests {
         );
         let (one, other) = wire();
         drop(one);
-        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        let said = accept(shared(other), &code("the right code"), PATIENCE, &Open);
         assert!(matches!(said, Err(Trouble::Broken { .. })));
     }
 
@@ -464,7 +527,7 @@ mod tests {
         let leaves = thread::spawn(move || {
             Begun::begin(shared(one), Side::Initiator, &[], PATIENCE).map(Begun::end)
         });
-        let said = accept(shared(other), &code("the right code"), PATIENCE);
+        let said = accept(shared(other), &code("the right code"), PATIENCE, &Open);
         assert!(
             matches!(&said, Err(trouble) if trouble.kind() == Kind::Integrity),
             "{:?}",

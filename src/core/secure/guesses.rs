@@ -116,6 +116,11 @@ impl Guesses {
                 .or_default()
                 .add(now);
         }
+        self.is_over()
+    }
+
+    /// Whether no code may be tried any more.
+    pub fn is_over(&self) -> bool {
         !self.stays && self.all.wrong >= TRIES
     }
 

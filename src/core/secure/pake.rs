@@ -205,6 +205,11 @@ impl Agreement {
         self.side == Side::Initiator && matches!(self.stage, Stage::Confirmation(_))
     }
 
+    /// Whether the next message decides if the other end has the right code, and it is this end that decides.
+    pub fn judges(&self) -> bool {
+        self.side == Side::Listener && matches!(self.stage, Stage::Confirmation(_))
+    }
+
     fn fail(&mut self, why: Disagreement) -> Result<(), Disagreement> {
         self.stage = Stage::Failed(why);
         self.output.clear();
