@@ -245,7 +245,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__recv__subcmd__file)
-            opts="-d -o -k -4 -6 -q -v -h --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-d -o -k -4 -6 -q -v -h --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -312,6 +312,25 @@ _sockkit() {
                     return 0
                     ;;
                 --quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --code-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --code-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -382,7 +401,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__send__subcmd__file)
-            opts="-4 -6 -q -v -h --listen --name --exclude --include --one-file-system --dry-run --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-4 -6 -q -v -h --listen --name --exclude --include --one-file-system --dry-run --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +416,25 @@ _sockkit() {
                     return 0
                     ;;
                 --include)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --code-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --code-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

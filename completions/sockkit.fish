@@ -111,6 +111,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l name -d 'What stdin is called at the receiver' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l exclude -d 'Leave out what matches, and everything beneath it; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l include -d 'Send only files that match; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
@@ -130,7 +132,8 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l listen -d 'Wait for the receiver to connect instead of connecting'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l one-file-system -d 'Stay within the file systems of the arguments'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l dry-run -d 'Send nothing: say of each file what would be sent and what is there already'
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l qr -d 'Show it as a QR code too'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l plain -d 'Use no code and do not encrypt: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
@@ -145,6 +148,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l on-receive
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-size -d 'Refuse larger files' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-files -d 'Refuse more files, directories and links than this from one sender' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
@@ -168,7 +173,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l rename -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l update -d 'Replace files that are older'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l no-fsync -d 'Do not wait until what came is safe on disk'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l ignore-space -d 'Begin files also where there seems to be too little free space'
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l qr -d 'Show it as a QR code too'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l plain -d 'Use no code and do not encrypt: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
