@@ -462,39 +462,6 @@ fn a_peer_that_went_silent_is_given_up_and_found_again() {
     assert_same(&world.to("f"), &bytes);
 }
 
-#[test]
-fn killed_at_any_byte_the_same_command_again_goes_on() {
-    let world = World::new();
-    let bytes = noise(11, 6 * MIB);
-    let source = world.write("f", &bytes);
-    let mut seeded = Seeded(12);
-    for attempt in 0..6 {
-        let mut receiver = world.receiver(&[]);
-        // The connection stands still at some byte, so that the kill comes just there.
-        let at = 100 + seeded.below(5 * MIB);
-        let proxy = Proxy::faulty(
-            receiver.socket_address(),
-            vec![Fault::Up(at, Harm::Silence)],
-        );
-        let address = proxy.address.to_string();
-        let mut command = sockkit(&["send-file", "--plain", &address, text(&source)]);
-        let mut sender = Running::start(&mut command);
-        proxy.strikes();
-        match attempt % 2 {
-            0 => receiver.run.kill(),
-            _ => sender.kill(),
-        }
-        drop(sender);
-        drop(receiver);
-        assert!(!world.to("f").exists(), "no half file under its name");
-    }
-    let mut receiver = world.receiver(&[]);
-    assert_status(&receiver.send(&[text(&source)]), 0);
-    assert_eq!(receiver.run.ends(), 0);
-    assert_same(&world.to("f"), &bytes);
-    assert_eq!(world.names(), ["f"]);
-}
-
 #[cfg(unix)]
 #[test]
 fn a_signal_leaves_a_resume_point_and_says_how_to_go_on() {

@@ -33,7 +33,7 @@ impl Backoff {
     }
 
     /// The next wait.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let full = FIRST
             .saturating_mul(1 << self.attempts.min(16))
             .min(LONGEST);
@@ -62,18 +62,18 @@ mod tests {
             let mut backoff = Backoff::new(seed);
             let mut full = FIRST;
             for _ in 0..40 {
-                let wait = backoff.next();
+                let wait = backoff.wait();
                 assert!(wait >= full / 2 && wait <= full, "{wait:?} of {full:?}");
                 full = (full * 2).min(LONGEST);
             }
             backoff.reset();
-            assert!(backoff.next() <= FIRST);
+            assert!(backoff.wait() <= FIRST);
         }
     }
 
     #[test]
     fn two_clients_do_not_come_back_together() {
-        let mut waits: Vec<Duration> = (0..100).map(|seed| Backoff::new(seed).next()).collect();
+        let mut waits: Vec<Duration> = (0..100).map(|seed| Backoff::new(seed).wait()).collect();
         waits.sort();
         waits.dedup();
         assert_eq!(waits.len(), 100);

@@ -95,6 +95,7 @@ pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
         stop: meeting.stop().clone(),
         patience: patience(&args.transfer),
         watched: ui.json() || ui.watched(),
+        verbose: ui.verbosity() > 0,
         max_size: args.max_size,
         max_files: args.max_files,
         quota: args.quota,
@@ -201,6 +202,7 @@ struct Run {
     stop: Stop,
     patience: Patience,
     watched: bool,
+    verbose: bool,
     max_size: Option<Size>,
     max_files: Option<u64>,
     quota: Option<Size>,
@@ -360,7 +362,11 @@ fn until_done(
     mut retry: Retry,
     reporter: &mut Reporter,
 ) -> Result<()> {
-    let mut note = |text| screen.tell(Event::Note { text });
+    let mut note = |text| {
+        if run.verbose {
+            screen.tell(Event::Note { text });
+        }
+    };
     let mut met = meeting.meet(None, &mut note)?;
     let target = run.place.target();
     loop {
@@ -452,7 +458,8 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
                     let _ = sessions.swap_remove(at).1.join();
                 }
             }
-            Some(Visit::Note(text)) => screen.tell(Event::Note { text }),
+            Some(Visit::Note(text)) if run.verbose => screen.tell(Event::Note { text }),
+            Some(Visit::Note(_)) => {}
             // That is for those who receive once.
             Some(Visit::Dialled(_) | Visit::LockedOut) => {}
             Some(Visit::Signal) | None => break,

@@ -50,6 +50,7 @@ pub fn run(ui: &Ui, args: &SendFileArgs) -> Result<()> {
         patience: patience(&args.transfer),
         dry_run: args.dry_run,
         watched: ui.json() || ui.watched(),
+        verbose: ui.verbosity() > 0,
         supply,
         retry,
         meeting,
@@ -125,6 +126,7 @@ struct Run<'a> {
     patience: Patience,
     dry_run: bool,
     watched: bool,
+    verbose: bool,
     supply: Arc<Supply>,
     retry: Retry,
     meeting: Meeting,
@@ -160,7 +162,9 @@ impl Run<'_> {
 
     fn meet(&self, patience: Option<Duration>) -> Result<Met> {
         self.meeting.meet(patience, &mut |text| {
-            self.screen.tell(Event::Note { text });
+            if self.verbose {
+                self.screen.tell(Event::Note { text });
+            }
         })
     }
 

@@ -8,13 +8,18 @@ use crate::transfer::wire::{Failure, Verdict};
 #[derive(Debug, Default)]
 pub struct Judge {
     mismatches: u64,
+    /// Refused in the end: the name was taken while the content came.
+    taken: u64,
 }
 
 impl Judge {
     /// An entry has its verdict.
     pub fn see(&mut self, file: &FileReport) {
-        let is_mismatch = file.outcome == Outcome::Settled(Verdict::Failed(Failure::Mismatch));
-        self.mismatches += u64::from(is_mismatch);
+        match file.outcome {
+            Outcome::Settled(Verdict::Failed(Failure::Mismatch)) => self.mismatches += 1,
+            Outcome::Settled(Verdict::Failed(Failure::Exists)) => self.taken += 1,
+            _ => {}
+        }
     }
 
     /// The result over all. What the receiver's policy leaves out is no failure.
@@ -24,7 +29,7 @@ impl Judge {
             return Ok(());
         }
         let good = totals.stored + totals.identical + totals.would_send;
-        let kind = if good > 0 || totals.refused > 0 {
+        let kind = if good > 0 || totals.refused + self.taken > 0 {
             Kind::Partial
         } else if self.mismatches > 0 {
             Kind::Integrity
@@ -82,9 +87,18 @@ mod tests {
             ..totals
         };
         assert_eq!(kind(some), Some(Kind::Partial));
-        let judge = Judge { mismatches: 1 };
+        let judge = Judge {
+            mismatches: 1,
+            ..Judge::default()
+        };
         let error = judge.result(&failed).unwrap_err();
         assert_eq!(error.kind(), Kind::Integrity);
         assert_eq!(error.to_string(), "the file was not stored");
+        let judge = Judge {
+            taken: 1,
+            ..Judge::default()
+        };
+        let error = judge.result(&failed).unwrap_err();
+        assert_eq!(error.kind(), Kind::Partial);
     }
 }

@@ -120,6 +120,8 @@ pub struct Close {
     pub trouble: Option<Trouble>,
     /// The signal that ended it.
     pub signal: Option<Signal>,
+    /// Whether the peer was understood.
+    pub was_open: bool,
 }
 
 /// The threads around a connection.
@@ -214,6 +216,7 @@ pub fn run<E: End>(
         ending,
         trouble,
         signal,
+        was_open,
     })
 }
 

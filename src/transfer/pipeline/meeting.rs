@@ -1,7 +1,7 @@
 //! How both ends find each other: one connects or listens, and after a cut does so again.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,15 @@ use crate::core::dial::{DialOptions, Dialled, dial};
 use crate::core::resolve::Family;
 use crate::core::socket::{Buffers, ListenOptions, listen};
 use crate::error::{Error, Kind, Result};
+use crate::transfer::frame::Violation;
 use crate::transfer::pipeline::channel::Channel;
 use crate::transfer::pipeline::control::Close;
 use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::{self, Seat, Visit};
 use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::watchdog::{Patience, Trouble};
-use crate::transfer::session::{Pace, Progress};
-use crate::transfer::wire::Role;
+use crate::transfer::session::{Ending, Pace, Progress};
+use crate::transfer::wire::{AbortReason, Role};
 use crate::ui::Ui;
 
 /// The port of an address without one.
@@ -132,10 +133,7 @@ impl Meeting {
     pub fn next(&self, patience: Option<Duration>) -> Option<Visit> {
         let visit = match patience {
             None => self.visits.recv().ok(),
-            Some(patience) => match self.visits.recv_timeout(patience) {
-                Ok(visit) => Some(visit),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(patience) => self.visits.recv_timeout(patience).ok(),
         };
         match visit {
             Some(Visit::Admitted(channel, seat)) => {
@@ -270,6 +268,10 @@ pub struct Retry {
     backoff: Backoff,
     /// Since when nothing has got on.
     since: Option<Duration>,
+    /// The other end was understood at least once.
+    has_met: bool,
+    /// It said no hello the last time.
+    was_mute: bool,
 }
 
 impl Retry {
@@ -279,6 +281,8 @@ impl Retry {
             limit,
             backoff: Backoff::new(seed),
             since: None,
+            has_met: false,
+            was_mute: false,
         }
     }
 
@@ -289,7 +293,12 @@ impl Retry {
             self.backoff.reset();
         }
         let may_end_better = close.trouble.is_some() || close.ending.is_worth_a_retry();
-        if close.signal.is_some() || !may_end_better {
+        // What has never said hello, and does not when it is asked again, is most likely something else.
+        self.has_met |= close.was_open;
+        let is_mute = !self.has_met && close.ending == Ending::HandshakeTimeout;
+        let is_stranger = is_mute && self.was_mute;
+        self.was_mute = is_mute;
+        if close.signal.is_some() || !may_end_better || is_stranger {
             return None;
         }
         self.left(now)
@@ -304,7 +313,7 @@ impl Retry {
 
     /// How long to wait before connecting again.
     pub fn wait(&mut self, left: Duration) -> Duration {
-        self.backoff.next().min(left)
+        self.backoff.wait().min(left)
     }
 }
 
@@ -328,9 +337,27 @@ pub fn failure(close: &Close, patience: Patience) -> Error {
         Some(_) => Kind::TimedOut,
         None => close.ending.failure().unwrap_or(Kind::Other),
     };
-    let error = Error::new(kind, "the transfer is not complete").because(reason(close, patience));
-    match kind {
-        Kind::Refused => error,
-        _ => error.hint(RESUMES),
+    let (what, why) = match close.ending {
+        _ if close.trouble.is_some() => ("the transfer is not complete", None),
+        Ending::Violated(Violation::Preface) | Ending::HandshakeTimeout => (
+            "cannot transfer",
+            Some("is a send-file or recv-file at the other end?"),
+        ),
+        Ending::SameRole => (
+            "cannot transfer",
+            Some("one end is a send-file, the other a recv-file"),
+        ),
+        Ending::Incompatible { .. } => ("cannot transfer", None),
+        Ending::PeerAborted(AbortReason::Busy) => (
+            "cannot transfer",
+            Some("try again later, or say --max-sessions there"),
+        ),
+        _ => ("the transfer is not complete", Some(RESUMES)),
+    };
+    let error = Error::new(kind, what).because(reason(close, patience));
+    match why {
+        Some(hint) => error.hint(hint),
+        None if close.trouble.is_some() => error.hint(RESUMES),
+        None => error,
     }
 }

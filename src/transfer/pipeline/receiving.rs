@@ -293,7 +293,7 @@ impl End for RecvEnd<'_> {
                     self.crew.stage(0, ReceiverAction::Settle);
                 }
                 ReceiverAction::HashExisting { id, .. } | ReceiverAction::StopHashing { id } => {
-                    if !self.current.as_ref().is_some_and(|it| it.done > 0) {
+                    if self.current.as_ref().is_none_or(|it| it.done == 0) {
                         self.follow(id, 0, Stage::Comparing);
                     }
                     self.assign(id, action);

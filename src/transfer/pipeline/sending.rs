@@ -457,7 +457,8 @@ impl End for SendEnd<'_> {
                 (1.., Some(current), _) => current.stage,
                 (_, _, Some(Phase::Storing)) => Stage::Flushing,
                 (_, _, Some(Phase::Comparing)) => Stage::Comparing,
-                (_, Some(current), Some(Phase::Moving)) => current.stage,
+                // It is on its way, or being taken in.
+                (_, Some(current), _) if progress.settled < progress.entries => current.stage,
                 _ => Stage::Waiting,
             };
             Snapshot {

@@ -22,7 +22,7 @@ use crate::transfer::store::{Existing, Inner, Place, Session};
 const TRIES: usize = 8;
 
 /// Reserving space costs a call and pays for files of many extents only.
-const WORTH_RESERVING: u64 = 1 << 20;
+pub(super) const WORTH_RESERVING: u64 = 1 << 20;
 
 /// The step in which bytes are copied or zeroed where the system does not do it.
 const STEP: usize = 256 << 10;

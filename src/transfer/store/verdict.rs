@@ -4,6 +4,7 @@ use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::store::beneath::{Dir, Seen, What};
 use crate::transfer::store::failure::{Failure, Reason};
 use crate::transfer::store::naming::part_name;
+use crate::transfer::store::part::WORTH_RESERVING;
 use crate::transfer::store::{Existing, Links, Place, Policy, Session};
 
 /// What is done when a candidate turns out to differ.
@@ -78,9 +79,17 @@ impl Session {
                     too_large(policy, size).map_err(refuse)?;
                 }
                 let Some(dir) = self.store.find(&place, &entry.path)? else {
+                    no_room(policy, &self.store.root, entry, 0)?;
                     return Ok(Verdict::Want);
                 };
-                judge_file(policy, &dir, place.name, entry)
+                let verdict = judge_file(policy, &dir, place.name, entry)?;
+                match verdict {
+                    Verdict::Want => no_room(policy, &dir, entry, 0)?,
+                    Verdict::HavePart { len, .. } => no_room(policy, &dir, entry, len)?,
+                    // It may be the same, and is asked for again if not.
+                    _ => {}
+                }
+                Ok(verdict)
             }
             EntryKind::Directory => {
                 if let Some(dir) = self.store.find(&place, &entry.path)?
@@ -96,6 +105,21 @@ impl Session {
                 Ok(Verdict::Want)
             }
         }
+    }
+}
+
+/// Fails if what is missing of an entry cannot fit. Small ones are not worth the call.
+fn no_room(policy: &Policy, dir: &Dir, entry: &Entry, have: u64) -> Result<(), Failure> {
+    let missing = entry.size().unwrap_or(0).saturating_sub(have);
+    if !policy.check_space || missing < WORTH_RESERVING {
+        return Ok(());
+    }
+    match dir.space() {
+        Some(space) if missing > space.available => {
+            let reason = Reason::NoRoom(missing, space.available);
+            Err(Failure::refused("store", &entry.path, reason))
+        }
+        _ => Ok(()),
     }
 }
 

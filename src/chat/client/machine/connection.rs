@@ -117,7 +117,7 @@ impl Client {
             Some(outage) => outage.give_up,
             None => self.config.retry.map(|retry| now.saturating_add(retry)),
         };
-        let retry = now + self.backoff.next();
+        let retry = now + self.backoff.wait();
         self.outage = Some(Outage {
             give_up,
             retry: Some(retry),
