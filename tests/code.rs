@@ -182,6 +182,7 @@ fn three_wrong_codes_end_a_listener_and_leave_nothing() {
     }
     assert_eq!(receiver.ends(), 5);
     let said = receiver.stderr.rest().join("\n");
+    assert_eq!(said.matches("tried a wrong code").count(), 3, "{said}");
     assert!(said.contains("three wrong codes were tried"), "{said}");
     assert!(world.is_empty());
 }
@@ -206,7 +207,7 @@ fn two_wrong_codes_and_then_the_right_one_are_forgiven() {
 #[test]
 fn a_listener_that_stays_is_not_ended_by_wrong_codes() {
     let world = World::new(1000);
-    let (receiver, address) = world.receiver(Some(CODE), &["--keep-open", "-v"]);
+    let (receiver, address) = world.receiver(Some(CODE), &["--keep-open"]);
     for _ in 0..3 {
         let output = world.send(address, "some other code");
         assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));

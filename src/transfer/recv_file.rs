@@ -362,12 +362,12 @@ fn until_done(
     mut retry: Retry,
     reporter: &mut Reporter,
 ) -> Result<()> {
-    let mut note = |text| {
-        if run.verbose {
-            screen.tell(Event::Note { text });
+    let mut tell = |event| {
+        if run.verbose || matches!(event, Event::Warning { .. }) {
+            screen.tell(event);
         }
     };
-    let mut met = meeting.meet(None, &mut note)?;
+    let mut met = meeting.meet(None, &mut tell)?;
     let target = run.place.target();
     loop {
         let over = run.session(met, target.clone(), reporter)?;
@@ -405,7 +405,7 @@ fn until_done(
             if let Some(wait) = wait {
                 meeting.pause(wait)?;
             }
-            match meeting.meet(Some(time), &mut note) {
+            match meeting.meet(Some(time), &mut tell) {
                 Ok(met) => break met,
                 // Another try does not make the code a right one.
                 Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
@@ -460,6 +460,7 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
             }
             Some(Visit::Note(text)) if run.verbose => screen.tell(Event::Note { text }),
             Some(Visit::Note(_)) => {}
+            Some(Visit::Warning(text)) => screen.tell(Event::Warning { text }),
             // That is for those who receive once.
             Some(Visit::Dialled(_) | Visit::LockedOut) => {}
             Some(Visit::Signal) | None => break,

@@ -161,9 +161,9 @@ impl Run<'_> {
     }
 
     fn meet(&self, patience: Option<Duration>) -> Result<Met> {
-        self.meeting.meet(patience, &mut |text| {
-            if self.verbose {
-                self.screen.tell(Event::Note { text });
+        self.meeting.meet(patience, &mut |event| {
+            if self.verbose || matches!(event, Event::Warning { .. }) {
+                self.screen.tell(event);
             }
         })
     }

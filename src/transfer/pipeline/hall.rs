@@ -94,6 +94,8 @@ pub enum Visit {
     Admitted(Channel, Seat),
     /// Something that a person may want to know.
     Note(String),
+    /// Something that a person has to know.
+    Warning(String),
     /// What became of an attempt to connect.
     Dialled(Result<Channel>),
     /// So many wrong codes were tried that nobody may try another one.
@@ -234,22 +236,22 @@ impl Shared {
                     .map_err(|why| Stranger::Note(format!("said no hello: {why}")))?;
                 Ok((channel, hello))
             });
-        if !self.leave(number) {
-            return;
-        }
+        let was_here = self.leave(number);
         let (mut channel, hello) = match arrival {
-            Ok(arrival) => arrival,
-            Err(stranger) => {
-                let (why, is_last) = match stranger {
-                    Stranger::Note(why) => (why, false),
-                    Stranger::WrongCode { is_last } => ("tried a wrong code".to_owned(), is_last),
-                };
+            Ok(arrival) if was_here => arrival,
+            Err(Stranger::Note(why)) if was_here => {
                 let _ = visits.send(Visit::Note(format!("{peer} {why}")));
+                return;
+            }
+            // It counts whoever had to make room.
+            Err(Stranger::WrongCode { is_last }) => {
+                let _ = visits.send(Visit::Warning(format!("{peer} tried a wrong code")));
                 if is_last {
                     let _ = visits.send(Visit::LockedOut);
                 }
                 return;
             }
+            _ => return,
         };
         if stream.set_read_timeout(None).is_err() {
             return;

@@ -19,6 +19,7 @@ use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::{self, Seat, Visit};
 use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::watchdog::{Patience, Trouble};
+use crate::transfer::report::Event;
 use crate::transfer::session::{Ending, Pace, Progress};
 use crate::transfer::wire::{AbortReason, Role};
 use crate::ui::Ui;
@@ -163,7 +164,7 @@ impl Meeting {
 
     /// Finds the other end: once if this end connects, and for as long as it takes, but not beyond `patience`, if it
     /// listens.
-    pub fn meet(&self, patience: Option<Duration>, note: &mut dyn FnMut(String)) -> Result<Met> {
+    pub fn meet(&self, patience: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Result<Met> {
         if let Way::Dial(address, options) = &self.way {
             let (address, options) = (address.clone(), options.clone());
             let guard = Arc::clone(&self.guard);
@@ -185,7 +186,8 @@ impl Meeting {
                 Some(Visit::Admitted(channel, seat)) => return Ok((channel, Some(seat))),
                 Some(Visit::Dialled(channel)) => return Ok((self.limited(channel?), None)),
                 Some(Visit::LockedOut) => return Err(Guard::locked_out()),
-                Some(Visit::Note(text)) => note(text),
+                Some(Visit::Note(text)) => tell(Event::Note { text }),
+                Some(Visit::Warning(text)) => tell(Event::Warning { text }),
                 Some(Visit::Ended(_)) => {}
                 Some(Visit::Signal) => {
                     return Err(match self.stop.signal() {
