@@ -14,8 +14,8 @@ pub(super) fn text(text: &str) -> String {
     let drawn = code
         .render::<Dense1x2>()
         // A terminal is dark more often than not: what is light has to be drawn.
-        .dark_color(Dense1x2::Dark)
-        .light_color(Dense1x2::Light)
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
         .quiet_zone(true)
         .build();
     format!("{drawn}\n")
@@ -36,6 +36,8 @@ mod tests {
         );
         // Version 2 has 25 modules a side, and 4 of the quiet zone around.
         assert_eq!((width, lines.len()), (33, 17));
+        // The quiet zone is light.
+        assert!(lines[0].chars().all(|c| c == '█'), "{drawn}");
         assert!(drawn.chars().all(|c| " \n▀▄█".contains(c)), "{drawn}");
     }
 

@@ -1,7 +1,7 @@
 //! A handshake by a thread that waits, with a deadline over all of it: each single read has only what is left, so that
 //! a peer that sends a byte now and then does not hold it longer.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustls::Connection;
@@ -97,6 +97,12 @@ impl Write for Patient<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let mut stream = self.stream;
         stream.write(buffer)
+    }
+
+    /// All records of a flight in one segment, so that the other end need not answer the first of them alone.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut stream = self.stream;
+        stream.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
