@@ -480,10 +480,12 @@ fn secure_chat(address: &str, state: &tempfile::TempDir) -> Command {
 fn a_new_server_is_shown_asked_about_and_then_known() {
     let (_server, address, fingerprint, state) = secure_server();
     let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
+    // What is to be known comes above the question, and may come a moment after it.
     let shown = bob.until(|lines| {
-        lines
-            .last()
-            .is_some_and(|line| line.starts_with("trust it from now on? [y/N]"))
+        count(lines, &fingerprint) > 0
+            && lines
+                .last()
+                .is_some_and(|line| line.starts_with("trust it from now on? [y/N]"))
     });
     assert_eq!(count(&shown, &fingerprint), 1, "{shown:#?}");
     bob.types("y\r");
