@@ -42,6 +42,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buff
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l backlog -d 'Let this many connections wait to be accepted' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l unix-mode -d 'Give Unix sockets these permissions, in octal' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l cert -d 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l key -d 'Its private key: PEM, not encrypted' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l idle-timeout -d 'Put out a client that is silent for this long, after a warning; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-clients -d 'Let in this many clients at once' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-ip -d 'Let in this many clients from one IP address' -r
@@ -66,6 +69,8 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l reuse-port -d 'Share the port with other processes that ask for the same'
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l self-signed -d 'Make a certificate, keep it, and say its fingerprint, by which clients know the server'
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l ephemeral -d 'Make a new one each time instead of keeping it'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l json -d 'Print events on stdout as JSON, one object a line'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
@@ -83,6 +88,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l exec-max -d 'Ru
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l ca -d 'Trust a tls:// server whose certificate one in this file has signed, and no other' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l fingerprint -d 'Trust a server with this very certificate, whoever has signed it; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l server-name -d 'Expect this name in the certificate instead of the host\'s' -r -f -a "(__fish_print_hostnames)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l client-cert -d 'Show this certificate to a server that asks for one: PEM' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l client-key -d 'Its private key: PEM, not encrypted' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l idle-timeout -d 'Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l retry -d 'After a cut, try to reconnect for this long, 0 for never [default: 30s, at a terminal without end]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
@@ -93,6 +103,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l raw -d 'Talk to
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s f -l follow -d 'Go on printing messages after the end of stdin'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print events on stdout as JSON, one object a line'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
@@ -100,6 +111,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l name -d 'What stdin is called at the receiver' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l exclude -d 'Leave out what matches, and everything beneath it; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l include -d 'Send only files that match; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
@@ -119,7 +132,8 @@ never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l listen -d 'Wait for the receiver to connect instead of connecting'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l one-file-system -d 'Stay within the file systems of the arguments'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l dry-run -d 'Send nothing: say of each file what would be sent and what is there already'
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l qr -d 'Show it as a QR code too'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l plain -d 'Use no code and do not encrypt: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
@@ -134,6 +148,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l on-receive
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-size -d 'Refuse larger files' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-files -d 'Refuse more files, directories and links than this from one sender' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
@@ -157,7 +173,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l rename -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l update -d 'Replace files that are older'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l no-fsync -d 'Do not wait until what came is safe on disk'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l ignore-space -d 'Begin files also where there seems to be too little free space'
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l plain -d 'Do not encrypt: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l qr -d 'Show it as a QR code too'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l plain -d 'Use no code and do not encrypt: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'

@@ -5,8 +5,10 @@
 //! definition ([`completions`], [`man_page`]) and committed; `tests/assets.rs` compares them.
 
 mod assets;
+mod code;
 mod manual;
 mod password;
+mod tls;
 mod values;
 
 use std::ffi::OsString;
@@ -19,7 +21,9 @@ use regex::Regex;
 
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
+pub use code::{CODE_VARIABLE, CodeArgs};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
+pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
 
 /// Where `serve-chat` listens and `chat` connects when no address is given.
@@ -38,7 +42,7 @@ const EXIT_STATUS: [(&str, &str); 9] = [
     ("2", "usage"),
     ("3", "cannot listen, resolve or connect"),
     ("4", "timed out"),
-    ("5", "not let in: password, ban, limit"),
+    ("5", "not let in: certificate, code, password, ban, limit"),
     (
         "6",
         "integrity: a digest did not match, or the peer violated the protocol",
@@ -52,8 +56,8 @@ Examples:
   sockkit serve-chat                 A chat server on this machine, port 8888
   sockkit chat                       Join it
   nc localhost 8888                  Join it without sockkit
-  sockkit recv-file --plain :8889    Wait for files from anywhere
-  sockkit send-file --plain host:8889 photos
+  sockkit recv-file :8889            Wait for files from anywhere
+  sockkit send-file host:8889 photos
                                      Send a directory there
   sockkit chat --help                Options and examples of one command";
 
@@ -137,6 +141,8 @@ Examples:
   sockkit serve-chat                          On this machine only, 127.0.0.1 and ::1, port 8888
   sockkit serve-chat :8888                    For everyone who can reach this machine
   sockkit serve-chat :8888 unix:/run/chat     On TCP and a Unix socket at once
+  sockkit serve-chat tls://:8889 --self-signed
+                                              Encrypted; clients compare the fingerprint once
   sockkit serve-chat --log /var/log/chat      Keep what is said, and show it after a restart
   sockkit serve-chat :8888 --allow 10.0.0.0/8 --max-per-ip 5 --rate 5/20";
 
@@ -144,6 +150,7 @@ const CHAT_EXAMPLES: &str = "\
 Examples:
   sockkit chat                                Join the chat on this machine
   sockkit chat chat.lan:8888 --nick ana       Join another one, with a name
+  sockkit chat tls://chat.lan:8889            Join one that is encrypted
   echo 'build done' | sockkit chat chat.lan:8888 --nick ci
                                               Say one line and leave once it is acknowledged
   sockkit chat --send 'who is there?' --count 1 --timeout 10s
@@ -154,24 +161,24 @@ Examples:
 
 const SEND_FILE_EXAMPLES: &str = "\
 Examples:
-  sockkit send-file --plain host:8889 photos notes.txt
+  sockkit send-file host:8889 photos notes.txt
                                      Send a directory and a file to a waiting recv-file
-  pg_dump shop | sockkit send-file --plain host:8889 - --name shop.sql
+  pg_dump shop | sockkit send-file host:8889 - --name shop.sql
                                      Send what a program prints
-  sockkit send-file --plain --listen :8889 photos
+  sockkit send-file --listen :8889 photos
                                      Wait for a recv-file --connect that fetches it
-  sockkit send-file --plain host:8889 photos --dry-run
+  sockkit send-file host:8889 photos --dry-run
                                      Say what would be sent and what is there already";
 
 const RECV_FILE_EXAMPLES: &str = "\
 Examples:
-  sockkit recv-file --plain :8889 -d inbox
+  sockkit recv-file :8889 -d inbox
                                      Wait for one sender, from anywhere
-  sockkit recv-file --plain :8889 -d inbox --keep-open --rename
+  sockkit recv-file :8889 -d inbox --keep-open --rename
                                      Take in one after the other, and replace nothing
-  sockkit recv-file --plain -o - | tar -x
+  sockkit recv-file -o - | tar -x
                                      Pass what comes on; the status says whether it was right
-  sockkit recv-file --plain --connect host:8889
+  sockkit recv-file --connect host:8889
                                      Fetch from a send-file --listen";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -248,13 +255,16 @@ pub enum SlowPolicy {
 /// `serve-chat`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeChatArgs {
-    /// Listen here: host:port, :port for every interface, unix:/path; port 0 picks a free one
+    /// Listen here: host:port, :port for every interface, tls://host:port, unix:/path; port 0 picks a free one
     #[arg(value_name = "ADDR", default_value = DEFAULT_CHAT_ADDRESS, value_hint = ValueHint::Hostname)]
     pub addresses: Vec<String>,
 
     /// How to listen.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// The certificate.
+    #[command(flatten)]
+    pub tls: TlsServerArgs,
 
     /// Put out a client that is silent for this long, after a warning; off: never
     #[arg(
@@ -348,7 +358,7 @@ pub struct ServeChatArgs {
 /// `chat`.
 #[derive(Debug, Clone, Args)]
 pub struct ChatArgs {
-    /// Connect here: host:port, [::1]:port, unix:/path
+    /// Connect here: host:port, [::1]:port, tls://host:port, unix:/path
     #[arg(value_name = "ADDR", default_value = DEFAULT_CHAT_ADDRESS, value_hint = ValueHint::Hostname)]
     pub address: String,
 
@@ -397,6 +407,9 @@ pub struct ChatArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: TlsClientArgs,
     /// Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never
     #[arg(
         long,
@@ -428,9 +441,9 @@ pub enum LinkPolicy {
 /// Options of both ends of a transfer.
 #[derive(Debug, Clone, Args)]
 pub struct TransferArgs {
-    /// Do not encrypt: whoever is on the way can read and change everything
-    #[arg(long, help_heading = "Security")]
-    pub plain: bool,
+    /// The code phrase, or none.
+    #[command(flatten)]
+    pub code: CodeArgs,
 
     /// Write the digests of what was transferred to this file, as sha256sum -c reads them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

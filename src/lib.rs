@@ -6,6 +6,7 @@
 //! main -> cli, ui, and the rooms below
 //! chat -> ui, core, error, cli (its own Args struct)
 //! transfer -> ui, core, error, cli (its own Args structs)
+//! cli  -> error, core::secure (what its options of TLS say)
 //! ui   -> core, error, cli (Globals), and the events that it prints
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```

@@ -5,6 +5,7 @@
 
 mod assets;
 mod chat;
+mod code;
 mod command_line;
 mod house;
 mod serve_chat;
@@ -14,3 +15,4 @@ mod transfer_faults;
 // Where rustix can make a pseudo-terminal.
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod terminal;
+mod tls;

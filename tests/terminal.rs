@@ -21,7 +21,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
-use crate::support::{Nc, PATIENCE, Server, sockkit};
+use crate::support::{Nc, PATIENCE, Running, Server, sockkit};
 
 const ROWS: u16 = 40;
 
@@ -448,6 +448,79 @@ fn no_color_is_obeyed() {
         bob.until_ends_with(&["<ann> hello", "<bob>"]);
         let printed = String::from_utf8_lossy(&bob.raw).into_owned();
         assert_eq!(sgr.is_match(&printed), coloured, "{printed:?}");
+    }
+}
+
+/// A server with a certificate of its own, and where it and the client remember things.
+fn secure_server() -> (Running, String, String, tempfile::TempDir) {
+    let state = tempfile::tempdir().expect("a directory");
+    let arguments = [
+        "serve-chat",
+        "tls://127.0.0.1:0",
+        "--self-signed",
+        "--ephemeral",
+    ];
+    let run = Running::start(&mut sockkit(&arguments));
+    let line = run.stderr.until("the certificate is ");
+    let (_, fingerprint) = line.split_once("the certificate is ").expect("one");
+    let fingerprint = fingerprint.to_string();
+    let line = run.stderr.until("listening on ");
+    let (_, address) = line.split_once("listening on ").expect("a ready line");
+    let address = address.to_string();
+    (run, address, fingerprint, state)
+}
+
+fn secure_chat(address: &str, state: &tempfile::TempDir) -> Command {
+    let mut command = chat(address);
+    command.env("XDG_STATE_HOME", state.path());
+    command
+}
+
+#[test]
+fn a_new_server_is_shown_asked_about_and_then_known() {
+    let (_server, address, fingerprint, state) = secure_server();
+    let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
+    // What is to be known comes above the question, and may come a moment after it.
+    let shown = bob.until(|lines| {
+        count(lines, &fingerprint) > 0
+            && lines
+                .last()
+                .is_some_and(|line| line.starts_with("trust it from now on? [y/N]"))
+    });
+    assert_eq!(count(&shown, &fingerprint), 1, "{shown:#?}");
+    bob.types("y\r");
+    bob.until_ends_with(&["<bob>"]);
+    bob.types("/quit\r");
+    assert_eq!(bob.ends(), 0);
+    // The next time nobody is asked.
+    let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
+    let lines = bob.until(|lines| lines.last().is_some_and(|line| line == "<bob>"));
+    assert_eq!(count(&lines, "trust it"), 0);
+    bob.types("/quit\r");
+    assert_eq!(bob.ends(), 0);
+    // Another one at the same place is refused, whoever sits there.
+    let known = state.path().join("sockkit").join("known_servers");
+    let text = std::fs::read_to_string(&known).expect("read");
+    let other = text.replace(&fingerprint, &format!("sha256:{}", "1".repeat(64)));
+    std::fs::write(&known, other).expect("written");
+    let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
+    assert_eq!(bob.ends(), 5);
+    assert_eq!(count(&bob.lines(), "HAS CHANGED"), 1);
+}
+
+#[test]
+fn a_new_server_that_is_not_trusted_is_left_and_forgotten() {
+    for answer in ["\r", "n\r", "\x03", "\x04"] {
+        let (_server, address, _, state) = secure_server();
+        let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
+        bob.until(|lines| {
+            lines
+                .last()
+                .is_some_and(|line| line.starts_with("trust it from now on? [y/N]"))
+        });
+        bob.types(answer);
+        assert_eq!(bob.ends(), 5, "{answer:?}");
+        assert!(!state.path().join("sockkit").exists(), "{answer:?}");
     }
 }
 

@@ -498,15 +498,6 @@ fn a_signal_leaves_a_resume_point_and_says_how_to_go_on() {
 }
 
 #[test]
-fn without_plain_nothing_is_sent_in_the_clear() {
-    for arguments in [&["send-file", "localhost:1", "f"][..], &["recv-file", "0"]] {
-        let run = sockkit(arguments).output().expect("it ends");
-        assert_status(&run, 2);
-        assert!(stderr(&run).contains("--plain"), "{}", stderr(&run));
-    }
-}
-
-#[test]
 fn what_cannot_be_said_is_status_2_and_what_is_not_there_1_or_3() {
     let world = World::new();
     let source = world.write("f", b"x");

@@ -23,9 +23,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Prints reports.
 pub(super) struct Reporter {
+    voice: Voice,
+    done: Receiver<()>,
+}
+
+/// What takes them, from wherever they come. The end waits until the last of these is gone.
+#[derive(Clone)]
+pub(super) struct Voice {
     sender: SyncSender<Report>,
     left_out: Arc<AtomicU64>,
-    done: Receiver<()>,
 }
 
 impl Reporter {
@@ -41,25 +47,29 @@ impl Reporter {
             // Its end is the message.
             drop(finished);
         });
-        Self {
-            sender,
-            left_out,
-            done,
-        }
+        let voice = Voice { sender, left_out };
+        Self { voice, done }
     }
 
+    /// What takes reports.
+    pub(super) fn voice(&self) -> Voice {
+        self.voice.clone()
+    }
+
+    /// Prints what is waiting.
+    pub(super) fn finish(self) {
+        drop(self.voice);
+        // Either the thread ends, or the screen is stuck and the program must end all the same.
+        let _ = self.done.recv_timeout(LAST_WORDS);
+    }
+}
+
+impl Voice {
     /// Prints a report soon, or counts it where the screen is far behind.
     pub(super) fn report(&self, report: Report) {
         if let Err(TrySendError::Full(_)) = self.sender.try_send(report) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Prints what is waiting.
-    pub(super) fn finish(self) {
-        drop(self.sender);
-        // Either the thread ends, or the screen is stuck and the program must end all the same.
-        let _ = self.done.recv_timeout(LAST_WORDS);
     }
 }
 

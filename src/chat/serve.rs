@@ -1,19 +1,22 @@
 //! `serve-chat`: the server machine with sockets, a disk, an operator's screen and signals around it.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::chat::reporter::Reporter;
 use crate::chat::room::Memory;
 use crate::chat::server::{
-    Access, Action, Config, Limits, OPERATORS, Password, Rate, Server, Slow,
+    Access, Action, Config, Limits, Note, OPERATORS, Password, Rate, Report, Server, Slow,
 };
 use crate::chat::store::{self, Store};
 use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
 use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
-use crate::core::event_loop::EventLoop;
+use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::limits::raise_open_file_limit;
-use crate::core::machine::Origin;
+use crate::core::machine::{Origin, Signal};
 use crate::core::resolve::Family;
+use crate::core::secure::tls::Acceptor;
 use crate::core::signal;
 use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
@@ -28,6 +31,7 @@ const OWN_FILES: u64 = 32;
 /// Runs the server until it is told to stop.
 pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     let addresses = parse_addresses(&args.addresses)?;
+    let acceptor = acceptor(ui, args, &addresses)?;
     let admin = args
         .admin_socket
         .as_deref()
@@ -73,8 +77,9 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             file,
         } in listen(address, &options)?
         {
+            let secure = acceptor.clone().filter(|_| address.scheme() == Scheme::Tls);
             // Every origin but the operators' is a client's.
-            driver.listen(socket, Origin(number as u32))?;
+            driver.listen_as(socket, Origin(number as u32), secure)?;
             files.extend(file);
             ready.push(address);
         }
@@ -89,14 +94,24 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             files.extend(listening.file);
         }
     }
-    signal::watch(driver.handle())?;
+    watch_signals(ui, driver.handle(), acceptor.clone())?;
+    if let Some(acceptor) = &acceptor {
+        ui.certificate(acceptor.fingerprint())?;
+    }
     for address in &ready {
         ui.listening(address)?;
     }
 
     let reporter = Reporter::start(ui);
+    let voice = reporter.voice();
+    if !ui.quiet() {
+        let voice = voice.clone();
+        driver.observe_failed_handshakes(Box::new(move |now, peer, why| {
+            voice.report(Report::handshake_failed(now, peer, why));
+        }));
+    }
     driver.run(&mut |action, handle| match action {
-        Action::Report(report) => reporter.report(report),
+        Action::Report(report) => voice.report(report),
         Action::Store(batch) => {
             if let Some(writer) = &writer
                 && let Err(failed) = writer.store(batch)
@@ -110,6 +125,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     // Its inbox goes with it: the store's last answers must not wait for room in there.
     drop(driver);
     drop(writer);
+    drop(voice);
     reporter.finish();
     match ended_by {
         None => Ok(()),
@@ -129,18 +145,51 @@ fn parse_addresses(texts: &[String]) -> Result<Vec<Address>> {
         .map(|text| {
             let address = Address::parse(text, purpose)?;
             match address.scheme() {
-                Scheme::Tcp => Ok(address),
+                Scheme::Tcp | Scheme::Tls => Ok(address),
                 Scheme::Udp => Err(Error::new(
                     Kind::Usage,
                     format!("the chat is not for datagrams: {address}"),
                 )),
-                Scheme::Tls => Err(Error::new(
-                    Kind::Usage,
-                    format!("this version does not encrypt the chat: {address}"),
-                )),
             }
         })
         .collect()
+}
+
+/// What shows the certificate, if there are addresses that need one.
+fn acceptor(ui: &Ui, args: &ServeChatArgs, addresses: &[Address]) -> Result<Option<Arc<Acceptor>>> {
+    let wanted = addresses
+        .iter()
+        .any(|address| address.scheme() == Scheme::Tls);
+    let Some(settings) = args.tls.settings(wanted)? else {
+        return Ok(None);
+    };
+    let acceptor = Acceptor::new(settings, &mut |text| ui.warn(text))?;
+    Ok(Some(Arc::new(acceptor)))
+}
+
+/// SIGHUP reads the certificate again, if it is from a file; else it ends the server like the others.
+fn watch_signals(ui: &Ui, handle: Handle<Note>, acceptor: Option<Arc<Acceptor>>) -> Result<()> {
+    let ui = ui.clone();
+    let acceptor = acceptor.filter(|acceptor| acceptor.can_reload());
+    signal::tell(move |signal| match (&acceptor, signal) {
+        (Some(acceptor), Signal::HangUp) => {
+            reload(&ui, acceptor);
+            true
+        }
+        _ => handle.signal(signal).is_ok(),
+    })
+}
+
+fn reload(ui: &Ui, acceptor: &Acceptor) {
+    match acceptor.reload(&mut |text| ui.warn(text)) {
+        Ok(fingerprint) => ui.note(&format!(
+            "the certificate was read again: it is {fingerprint}"
+        )),
+        Err(error) => {
+            ui.error(&error);
+            ui.note("the certificate stays the one it was");
+        }
+    }
 }
 
 fn admin_address(path: &std::path::Path) -> Result<Address> {
@@ -258,6 +307,7 @@ fn adjust(limits: &mut Limits, name: &str, value: &str) -> Result<(), String> {
 fn warn_of_open_password(ui: &Ui, config: &Config, addresses: &[Address]) {
     let beyond_this_machine = |address: &&Address| match address.endpoint() {
         Endpoint::Unix(_) => false,
+        Endpoint::Inet { .. } if address.scheme() == Scheme::Tls => false,
         Endpoint::Inet { host, .. } => match host {
             Host::V4(ip) => !ip.is_loopback(),
             Host::V6(ip, _) => !ip.is_loopback(),
@@ -269,7 +319,7 @@ fn warn_of_open_password(ui: &Ui, config: &Config, addresses: &[Address]) {
         && let Some(address) = addresses.iter().find(beyond_this_machine)
     {
         ui.warn(&format!(
-            "the password is sent in the clear to {address:#}: whoever is on the way can read it"
+            "the password is sent in the clear to {address:#}: whoever is on the way can read it; tls:// hides it"
         ));
     }
 }

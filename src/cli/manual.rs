@@ -46,6 +46,7 @@ const ADDRESSES: (&str, &[(&str, &str)]) = (
             "A Unix socket; the second form, without a file, only on Linux.",
         ),
         ("tcp://...", "The same as without."),
+        ("tls://...", "Encrypted: for the chat."),
     ],
 );
 
@@ -53,6 +54,14 @@ const COLOURS: (&str, &str) = (
     "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
     "Whether to use colours when --color is auto.",
 );
+
+const CODE: (&str, &str) = (
+    "SOCKKIT_CODE",
+    "The code, unless --code-file or --code-fd is given.",
+);
+
+/// What both ends of a transfer are to know about codes.
+const SECRET: &str = "Both ends prove that they know the same code before either says anything else, and everything is encrypted. The end that listens makes one up if it is given none, and says it, with the command for the other machine, on stderr; with --json that is the event code. The end that connects asks for it at the terminal, unless it is in SOCKKIT_CODE, --code-file or --code-fd. Case does not matter, a space is as good as a hyphen, and of the words that were made up three letters are enough.";
 
 const SOCKKIT: Page = Page {
     synopsis: "sockkit [OPTIONS] COMMAND",
@@ -72,6 +81,7 @@ const SERVE_CHAT: Page = Page {
         "A member is asked nothing: it gets a guest's nick, sees the last lines of #lobby and may begin. A line that begins with a slash is a command; /help lists them. Two slashes send one.",
         "No member can harm another: one that does not read costs at most --send-queue of memory and nobody's time, one that floods is read more slowly, and a line that is too long is refused.",
         "With --log every line is on disk before anyone sees it or the sender gets an acknowledgement.",
+        "On tls:// addresses nobody on the way can read or change what is said. Without a certificate that somebody has signed, --self-signed makes one, and clients know the server by its fingerprint, which is printed. openssl s_client and ncat --ssl can join too. A client that says nothing, or nothing that is TLS, is dropped after 10 seconds and keeps nobody out. Plain and tls:// addresses can be mixed.",
     ],
     lists: &[
         ADDRESSES,
@@ -82,15 +92,24 @@ const SERVE_CHAT: Page = Page {
                     "SIGINT, SIGTERM",
                     "No new clients come in, everybody is told, what is left is delivered for at most --drain, the log is synced. A second one ends the server at once.",
                 ),
-                ("SIGHUP", "Ends the server as SIGTERM does."),
+                (
+                    "SIGHUP",
+                    "With --cert: reads certificate and key again; when they cannot be used the old ones stay. Without: ends the server as SIGTERM does.",
+                ),
             ],
         ),
         (
             "FILES",
-            &[(
-                "DIR/ROOM.jsonl",
-                "With --log: one JSON object a line, in order. Older parts of a log that was rotated stand beside it.",
-            )],
+            &[
+                (
+                    "DIR/ROOM.jsonl",
+                    "With --log: one JSON object a line, in order. Older parts of a log that was rotated stand beside it.",
+                ),
+                (
+                    "STATE/self-signed.pem",
+                    "With --self-signed: certificate and key, for its owner alone. STATE is $XDG_STATE_HOME/sockkit, else ~/.local/state/sockkit; ~/Library/Application Support/sockkit on macOS; %LOCALAPPDATA%\\sockkit on Windows.",
+                ),
+            ],
         ),
         (
             "ENVIRONMENT",
@@ -113,6 +132,7 @@ const CHAT: Page = Page {
         "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled. Lines that nobody acknowledged when it ends are counted on stderr, and the status is not 0.",
         "--expect and --count wait for what others say in the room, with /me and in private; lines of its own do not count, and what was said before it came only with --history. What is waited for is all that is printed: the part that matches --expect, or with --count alone or --json the whole of each message. With both, so many have to match.",
         "With --raw it talks to any server of lines. At the end of stdin it closes its direction and prints until the server closes too, unless --expect, --count or --follow wants more. Bytes pass into a pipe as they come; on a terminal they are made visible. --idle-timeout does not apply.",
+        "A tls:// server is trusted if somebody whom the system trusts has signed its certificate for this name, or by --ca, --fingerprint or --insecure. One that nobody vouches for is shown at a terminal: whoever compares the fingerprint with the one that the server prints can trust it, from then on. In a script the answer is no, and when the certificate of such a server is another one than before it is no everywhere. Status 5 says that a certificate was not taken, at either end.",
         "At a terminal Tab completes commands and names, Ctrl-C clears the line or, when it is empty, leaves, and so does Ctrl-D. Several lines that are pasted are asked back before they are sent.",
     ],
     lists: &[
@@ -129,6 +149,13 @@ const CHAT: Page = Page {
                     "The events of the server, connected, and disconnected. An ack with a seq says that so many lines are in the log.",
                 ),
             ],
+        ),
+        (
+            "FILES",
+            &[(
+                "STATE/known_servers",
+                "The servers that a person has trusted: host:port and fingerprint, one a line. STATE is as in sockkit-serve-chat(1).",
+            )],
         ),
         (
             "ENVIRONMENT",
@@ -195,7 +222,8 @@ const SEND_FILE: Page = Page {
         "When the connection is cut it is made again, and only what the other end does not have is sent: a partial file, or an older version of the file, is compared piece by piece. The same command does so after it was killed. Nothing is believed because of a length or a time; at the end both ends compare the SHA-256 of each file, the one that sha256sum(1) prints.",
         "A file that changes while it is sent is read again, up to three times, and then said to have changed. stdin can be read only once: after a cut the same producer and command have to be run again, and what is there needs no sending.",
         "Patterns of --exclude and --include: one without a slash is compared with the last component, one with a slash with the whole path as it is sent. * and ? do not match a slash, ** does. A slash at the end means directories only.",
-        "Until there is encryption, --plain has to be said at both ends. Damage on the way is found all the same, tampering is not.",
+        SECRET,
+        "With --plain nothing is encrypted: damage on the way is found all the same, tampering is not.",
     ],
     lists: &[
         ADDRESSES,
@@ -207,7 +235,7 @@ const SEND_FILE: Page = Page {
             )],
         ),
         TRANSFER_JSON,
-        ("ENVIRONMENT", &[COLOURS]),
+        ("ENVIRONMENT", &[CODE, COLOURS]),
     ],
     see_also: "sockkit(1), sockkit-recv-file(1), sha256sum(1)",
 };
@@ -220,7 +248,8 @@ const RECV_FILE: Page = Page {
         "Nothing is stored outside of the directory, whatever names and links a sender thinks of. Links are kept if they stay inside. Permissions are kept without set-id bits, and so are times.",
         "It waits for one sender and ends when that has sent everything; after a cut it waits for it to come back. With --keep-open it takes in any number, also at once. Connections that do not say hello keep nobody out.",
         "With -o - what comes is passed to stdout as it comes. It is still verified: status 6 says that what was passed on was wrong. --quota counts what is stored, without holes, over all senders.",
-        "Until there is encryption, --plain has to be said at both ends.",
+        SECRET,
+        "Three wrong codes end it. With --keep-open it stays, and whoever tries wrong codes has to wait, longer each time.",
     ],
     lists: &[
         ADDRESSES,
@@ -245,7 +274,7 @@ const RECV_FILE: Page = Page {
             ],
         ),
         TRANSFER_JSON,
-        ("ENVIRONMENT", &[COLOURS]),
+        ("ENVIRONMENT", &[CODE, COLOURS]),
         (
             "ENVIRONMENT OF --on-receive",
             &[

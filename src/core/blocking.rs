@@ -26,6 +26,15 @@ impl Stream {
         }
     }
 
+    /// Whether reads and writes return at once; then it is no stream for a thread any more.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
     /// Ends one direction or both. Whoever waits in a read or write of it returns.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {

@@ -14,28 +14,35 @@
 //! An edge-triggered readiness is spent only by seeing it spent: `WouldBlock`, or, where the manual page
 //! promises that it means the same, a short read ([`SHORT_READ_IS_DRAINED`]).
 //!
+//! A connection that begins with a handshake (TLS) is shown to the machine when that is done. Until then it is
+//! [`handshakes`]'s: so many at once, each for so long, and the machine hears nothing of who fails.
+//!
 //! A write that fails does not end a connection yet. Who says something and leaves at once, as in
 //! `echo hello | nc -q0 host port`, is answered with RST by its own system if we greeted it, and what it
 //! said may still wait to be read: so that is read first.
 
 mod accept;
 mod connection;
+mod handshakes;
 mod inbox;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token};
 
 use self::accept::Listeners;
-use self::connection::{Connections, Read};
+use self::connection::{Arrival, Connections, Read};
+use self::handshakes::Handshakes;
 use self::inbox::{Inbox, Posted};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Origin};
+use crate::core::secure::tls::Acceptor;
 use crate::core::timers::Timers;
 use crate::core::transport::Transport;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoReason, Kind, Result};
 
 pub use self::accept::ListenerSocket;
 pub use self::inbox::{Gone, Handle};
@@ -76,10 +83,14 @@ const FIRST_LISTENER: usize = usize::MAX / 2;
 enum Alarm {
     ResumeAccept,
     LingerOver(ConnId),
+    HandshakeOver(ConnId),
 }
 
 /// What carries out [`Effect::Act`]. It may report back with the handle.
 pub type Actor<'a, M> = dyn FnMut(<M as Machine>::Action, &Handle<<M as Machine>::Note>) + 'a;
+
+/// What is told of a connection that came to nothing before the machine knew of it: when, whose, and why.
+pub type Observer = dyn FnMut(Now, &PeerAddr, &str) + Send;
 
 /// Runs a machine.
 pub struct EventLoop<M: Machine> {
@@ -94,9 +105,11 @@ pub struct EventLoop<M: Machine> {
     parked: Vec<ConnId>,
     /// Connections whose outbox was longer than a turn's budget.
     unwritten: VecDeque<ConnId>,
+    handshakes: Handshakes,
     alarms: Timers<Alarm>,
     inbox: Inbox<M::Note>,
     read_buffer: Vec<u8>,
+    observer: Option<Box<Observer>>,
     exiting: bool,
 }
 
@@ -120,9 +133,11 @@ impl<M: Machine> EventLoop<M> {
             ready: VecDeque::new(),
             parked: Vec::new(),
             unwritten: VecDeque::new(),
+            handshakes: Handshakes::default(),
             alarms: Timers::new(),
             inbox,
             read_buffer: vec![0; READ_BUDGET],
+            observer: None,
             exiting: false,
         })
     }
@@ -139,10 +154,25 @@ impl<M: Machine> EventLoop<M> {
 
     /// Accepts from `listener` from the next turn on; its connections are [`Event::Opened`] with `origin`.
     pub fn listen(&mut self, listener: ListenerSocket, origin: Origin) -> Result<()> {
+        self.listen_as(listener, origin, None)
+    }
+
+    /// The same with TLS, if there is an acceptor for it.
+    pub fn listen_as(
+        &mut self,
+        listener: ListenerSocket,
+        origin: Origin,
+        acceptor: Option<Arc<Acceptor>>,
+    ) -> Result<()> {
         let token = Token(FIRST_LISTENER + self.listeners.len());
         self.listeners
-            .add(self.poll.registry(), token, listener, origin)
+            .add(self.poll.registry(), token, listener, origin, acceptor)
             .map_err(|error| Error::new(Kind::Other, "cannot watch a listener").because(error))
+    }
+
+    /// Tells `observer` of every handshake that fails. It must not block.
+    pub fn observe_failed_handshakes(&mut self, observer: Box<Observer>) {
+        self.observer = Some(observer);
     }
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the
@@ -223,6 +253,16 @@ impl<M: Machine> EventLoop<M> {
             return;
         };
         let conn = connection.id;
+        if connection.arriving.is_some() && !connection.state.lingering() {
+            self.shake_hands(now, conn);
+            return;
+        }
+        if event.is_writable()
+            && let Err(error) = connection.transport.flush()
+        {
+            self.break_off(now, conn, error.kind());
+            return;
+        }
         if event.is_write_closed() && connection.state.our_side_open() {
             connection.state.deaf = true;
             if connection.state.ended {
@@ -280,6 +320,7 @@ impl<M: Machine> EventLoop<M> {
             match alarm {
                 Alarm::ResumeAccept => self.listeners.pause_is_over(),
                 Alarm::LingerOver(conn) => self.drop_drained(now, conn),
+                Alarm::HandshakeOver(conn) => self.reject(now, conn, "no TLS handshake in time"),
             }
         }
     }
@@ -311,14 +352,96 @@ impl<M: Machine> EventLoop<M> {
     fn open(&mut self, now: Now, mut transport: Transport, peer: &PeerAddr, origin: Origin) {
         let token = Token(self.connections.vacant());
         let watched = transport.register(self.poll.registry(), token);
+        let handshaking = transport.is_handshaking();
         let conn = self.connections.insert(transport);
-        self.machine
-            .handle(now, Event::Opened { conn, origin, peer });
+        if handshaking {
+            self.begin_handshake(now, conn, peer, origin);
+        } else {
+            self.show(now, conn, peer, origin);
+        }
         if let Err(error) = watched {
             // The kernel has no memory for one more (epoll_ctl(2): ENOMEM, ENOSPC). This connection
             // alone is the loser, and the machine is told: it may wait for a dial of its own.
-            self.fail(now, conn, error.kind());
+            match handshaking {
+                true => self.reject(now, conn, &IoReason(&error).to_string()),
+                false => self.fail(now, conn, error.kind()),
+            }
         }
+    }
+
+    /// Tells the machine of a connection that is ready for it.
+    fn show(&mut self, now: Now, conn: ConnId, peer: &PeerAddr, origin: Origin) {
+        self.machine
+            .handle(now, Event::Opened { conn, origin, peer });
+        if let Some(connection) = self.connections.get(conn)
+            && connection.transport.buffers_input()
+        {
+            // The peer's first bytes may have come with the end of its handshake: no edge tells of them.
+            connection.state.readable = true;
+            connection.state.queued = true;
+            self.ready.push_back(conn);
+        }
+    }
+
+    /// The handshake itself goes on when the peer has said something, or has room for what we say.
+    fn begin_handshake(&mut self, now: Now, conn: ConnId, peer: &PeerAddr, origin: Origin) {
+        if let Some(oldest) = self.handshakes.begun(conn) {
+            self.reject(now, oldest, "too many TLS handshakes at once");
+        }
+        if let Some(connection) = self.connections.get(conn) {
+            connection.arriving = Some(Box::new(Arrival {
+                peer: peer.clone(),
+                origin,
+            }));
+        }
+        self.alarms.set(
+            now.since_start + handshakes::PATIENCE,
+            Alarm::HandshakeOver(conn),
+        );
+    }
+
+    fn shake_hands(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        match connection.transport.shake_hands() {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Some(arrival) = connection.arriving.take() {
+                    self.handshakes.ended(conn);
+                    self.show(now, conn, &arrival.peer, arrival.origin);
+                }
+            }
+            Err(error) => {
+                self.observe(now, conn, &IoReason(&error).to_string());
+                self.linger(now, conn);
+            }
+        }
+    }
+
+    /// Ends a connection that the machine knows nothing of.
+    fn reject(&mut self, now: Now, conn: ConnId, why: &str) {
+        if self.observe(now, conn, why) {
+            self.drop_connection(conn);
+        }
+    }
+
+    /// The handshake of a connection has failed. Whether there is one that was under way.
+    fn observe(&mut self, now: Now, conn: ConnId, why: &str) -> bool {
+        let Some(connection) = self.connections.get(conn) else {
+            return false;
+        };
+        let Some(arrival) = &connection.arriving else {
+            return false;
+        };
+        if connection.state.lingering() {
+            return false;
+        }
+        if let Some(observer) = &mut self.observer {
+            observer(now, &arrival.peer, why);
+        }
+        self.handshakes.ended(conn);
+        true
     }
 
     /// Those whose input was not wanted get their turn again once it is, and before those who came later: where
@@ -535,6 +658,18 @@ impl<M: Machine> EventLoop<M> {
         let Some(connection) = self.connections.get(conn) else {
             return;
         };
+        match connection.transport.flush() {
+            Ok(true) => {}
+            Ok(false) => {
+                connection.state.blocked = true;
+                self.machine.blocked(now, conn);
+                return;
+            }
+            Err(error) => {
+                self.break_off(now, conn, error.kind());
+                return;
+            }
+        }
         if !connection.state.takes_leave() {
             return;
         }
@@ -545,14 +680,24 @@ impl<M: Machine> EventLoop<M> {
         if gone || connection.state.ended {
             self.drop_drained(now, conn);
         } else {
-            connection.state.readable = true;
-            if !connection.state.queued {
-                connection.state.queued = true;
-                self.ready.push_back(conn);
-            }
-            self.alarms
-                .set(now.since_start + LINGER, Alarm::LingerOver(conn));
+            self.linger(now, conn);
         }
+    }
+
+    /// Our last word is on its way: what still comes is thrown away until the peer closes too.
+    fn linger(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        connection.state.say_farewell(true);
+        connection.state.takes_leave();
+        connection.state.readable = true;
+        if !connection.state.queued {
+            connection.state.queued = true;
+            self.ready.push_back(conn);
+        }
+        self.alarms
+            .set(now.since_start + LINGER, Alarm::LingerOver(conn));
     }
 
     fn fail(&mut self, now: Now, conn: ConnId, kind: io::ErrorKind) {
@@ -569,17 +714,18 @@ impl<M: Machine> EventLoop<M> {
         }
     }
 
-    /// Whether it was still there.
+    /// Whether it was still there, and the machine knows of it.
     fn drop_connection(&mut self, conn: ConnId) -> bool {
-        let Some(mut transport) = self.connections.remove(conn) else {
+        let Some(mut connection) = self.connections.remove(conn) else {
             return false;
         };
         // Closing the descriptor ends the watching on every system but a mio that counts.
-        let _ = transport.deregister(self.poll.registry());
-        drop(transport);
+        let _ = connection.transport.deregister(self.poll.registry());
+        let known = connection.arriving.is_none();
+        drop(connection);
         // A descriptor is free again: an accept that waits for one need not wait for its alarm.
         self.listeners.descriptor_freed();
-        true
+        known
     }
 }
 

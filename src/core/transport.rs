@@ -1,7 +1,6 @@
-//! One type for whatever carries the bytes of a connection: TCP or a Unix stream socket.
+//! One type for whatever carries the bytes of a connection: TCP, with or without TLS, or a Unix stream socket.
 //!
-//! The rooms above see a non-blocking reader and writer and never ask which. An encrypted stream will be
-//! one more variant here, and nothing outside this file should have to change for it.
+//! The rooms above see a non-blocking reader and writer and never ask which.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,12 +10,15 @@ use std::os::unix::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
 use crate::core::blocking::Stream;
+use crate::core::secure::tls::TlsStream;
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]
 pub enum Transport {
     /// TCP.
     Tcp(mio::net::TcpStream),
+    /// TCP with TLS inside. Boxed: beside it the others are small.
+    Tls(Box<TlsStream>),
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
@@ -34,7 +36,8 @@ impl Transport {
         Transport::Unix(mio::net::UnixStream::from_std(stream))
     }
 
-    /// The same stream in blocking mode, for threads.
+    /// The same stream in blocking mode, for threads. One that has begun to speak TLS stays with the driver: its
+    /// state cannot be shared by two threads ([`crate::core::secure::channel`] is what threads have).
     pub fn into_blocking(self) -> io::Result<Stream> {
         Ok(match self {
             Transport::Tcp(stream) => {
@@ -42,6 +45,7 @@ impl Transport {
                 stream.set_nonblocking(false)?;
                 Stream::Tcp(stream)
             }
+            Transport::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
             #[cfg(unix)]
             Transport::Unix(stream) => {
                 let stream = UnixStream::from(stream);
@@ -57,6 +61,7 @@ impl Transport {
         let both = Interest::READABLE | Interest::WRITABLE;
         match self {
             Transport::Tcp(stream) => registry.register(stream, token, both),
+            Transport::Tls(stream) => registry.register(stream.socket(), token, both),
             #[cfg(unix)]
             Transport::Unix(stream) => registry.register(stream, token, both),
         }
@@ -66,6 +71,7 @@ impl Transport {
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => registry.deregister(stream),
+            Transport::Tls(stream) => registry.deregister(stream.socket()),
             #[cfg(unix)]
             Transport::Unix(stream) => registry.deregister(stream),
         }
@@ -75,6 +81,7 @@ impl Transport {
     pub fn error_kind(&self) -> io::ErrorKind {
         let error = match self {
             Transport::Tcp(stream) => stream.take_error(),
+            Transport::Tls(stream) => stream.take_error(),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.take_error(),
         };
@@ -89,17 +96,19 @@ impl Transport {
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.read(buffer),
+            Transport::Tls(stream) => stream.read(buffer),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.read(buffer),
         }
     }
 
-    /// Writes the slices in one system call, as far as there is room.
+    /// Writes the slices in one system call, as far as there is room. With TLS: takes them, and writes what fits.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         // send(2) is a little cheaper than writev(2) and does not raise SIGPIPE.
         match (self, slices) {
             (Transport::Tcp(stream), [one]) => stream.write(one),
             (Transport::Tcp(stream), many) => stream.write_vectored(many),
+            (Transport::Tls(stream), slices) => stream.write(slices),
             #[cfg(unix)]
             (Transport::Unix(stream), [one]) => stream.write(one),
             #[cfg(unix)]
@@ -107,10 +116,41 @@ impl Transport {
         }
     }
 
+    /// Passes on what was taken by [`Transport::write`] and still waits here for room: only TLS has such. `true`:
+    /// nothing is left.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        match self {
+            Transport::Tls(stream) => stream.flush(),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether it has to agree with the peer on something before the first byte.
+    pub fn is_handshaking(&self) -> bool {
+        match self {
+            Transport::Tls(stream) => stream.is_handshaking(),
+            _ => false,
+        }
+    }
+
+    /// Goes on with that as far as it can. `true`: it is done.
+    pub fn shake_hands(&mut self) -> io::Result<bool> {
+        match self {
+            Transport::Tls(stream) => stream.shake_hands(),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether bytes may wait here that the kernel does not know of, so that its readiness says too little.
+    pub fn buffers_input(&self) -> bool {
+        matches!(self, Transport::Tls(_))
+    }
+
     /// Tells the peer that no more will be sent (FIN), and leaves the other direction open.
     pub fn finish(&mut self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Tls(stream) => stream.finish(),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
         }

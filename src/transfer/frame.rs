@@ -70,7 +70,6 @@ pub mod kind {
     pub const VERDICTS: u8 = 0x13;
     /// Records and their payload.
     pub const DATA: u8 = 0x20;
-    // 0x40..=0x4f are kept for setting up a secure channel ahead of the hello.
     /// From here on a type may be skipped.
     pub const SKIPPABLE: u8 = 0x80;
 }

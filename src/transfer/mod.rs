@@ -45,9 +45,8 @@
 //! 6. A signal, a full or failing disk, and the stall watchdog are the driver's: it calls `abort`. The
 //!    watchdog looks at [`session::Progress`]. A peer's word that it works ([`session::Progress::peer_work`])
 //!    may extend its patience, but the driver bounds by how much.
-//! 7. In a secure channel the driver sets [`session::Pace::await_confirmation`], waits for
-//!    [`session::Session::transcript`], confirms it by the channel's means and calls `confirmed`. Until then
-//!    the machine says nothing but the hello.
+//! 7. In a secure channel ([`crate::core::secure::channel`]) both ends have proved that they know the code before
+//!    the machine is made: it knows nothing of that, and all that it says is covered.
 //!
 //! The sending end:
 //!

@@ -162,11 +162,6 @@ impl<P: Clone> Receiver<P> {
         }
     }
 
-    /// Both hellos were confirmed by the channel ([`Session::transcript`]).
-    pub fn confirmed(&mut self) {
-        self.session.confirm();
-    }
-
     /// A message came.
     pub fn message(&mut self, now: Duration, message: Message) {
         let taken = match self.session.receive(now, message) {

@@ -14,10 +14,11 @@ use crate::transfer::entry::MAX_SIZE;
 use crate::transfer::on_receive::{MOST, OnReceive};
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::Visit;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, require_plain,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::receiving::{Finished, POOL, Parts, RecvEnd, StoredFile};
@@ -38,7 +39,6 @@ use crate::ui::progress::Side;
 
 /// Receives until one sender is done, or with `--keep-open` until it is told to stop.
 pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
-    require_plain(&args.transfer)?;
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     if to_stdout && ui.json() {
         return Err(Error::new(Kind::Usage, "--json and -o - both want stdout"));
@@ -58,12 +58,12 @@ pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
     } else {
         1
     };
-    let listens = !args.connect;
+    let guard = Guard::new(ui, &args.transfer.code, !args.connect, args.keep_open)?;
     let meeting = Meeting::new(
         ui,
         &args.address,
         &args.transfer,
-        listens,
+        guard,
         Role::Receiver,
         seats,
     )?;
@@ -362,12 +362,12 @@ fn until_done(
     mut retry: Retry,
     reporter: &mut Reporter,
 ) -> Result<()> {
-    let mut note = |text| {
-        if run.verbose {
-            screen.tell(Event::Note { text });
+    let mut tell = |event| {
+        if run.verbose || matches!(event, Event::Warning { .. }) {
+            screen.tell(event);
         }
     };
-    let mut met = meeting.meet(None, &mut note)?;
+    let mut met = meeting.meet(None, &mut tell)?;
     let target = run.place.target();
     loop {
         let over = run.session(met, target.clone(), reporter)?;
@@ -405,9 +405,12 @@ fn until_done(
             if let Some(wait) = wait {
                 meeting.pause(wait)?;
             }
-            match meeting.meet(Some(time), &mut note) {
+            match meeting.meet(Some(time), &mut tell) {
                 Ok(met) => break met,
-                Err(error) if matches!(error.kind(), Kind::Signal(_)) => return Err(error),
+                // Another try does not make the code a right one.
+                Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
+                    return Err(error);
+                }
                 Err(error) => match retry.left(run.clock.now()) {
                     Some(left) if meeting.dials() => {
                         time = left;
@@ -457,7 +460,9 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
             }
             Some(Visit::Note(text)) if run.verbose => screen.tell(Event::Note { text }),
             Some(Visit::Note(_)) => {}
-            Some(Visit::Dialled(_)) => {}
+            Some(Visit::Warning(text)) => screen.tell(Event::Warning { text }),
+            // That is for those who receive once.
+            Some(Visit::Dialled(_) | Visit::LockedOut) => {}
             Some(Visit::Signal) | None => break,
         }
     }

@@ -9,9 +9,10 @@ use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, require_plain,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::sending::{Left, Parts, SendEnd};
@@ -33,8 +34,8 @@ const POOL: usize = 1024;
 
 /// Sends until all is at the other end, or nothing more can be done.
 pub fn run(ui: &Ui, args: &SendFileArgs) -> Result<()> {
-    require_plain(&args.transfer)?;
     let supply = Arc::new(supply(args)?);
+    let guard = Guard::new(ui, &args.transfer.code, args.listen, false)?;
     let sums = args
         .transfer
         .sums
@@ -42,14 +43,7 @@ pub fn run(ui: &Ui, args: &SendFileArgs) -> Result<()> {
         .map(Sums::replace)
         .transpose()?;
     let retry = Retry::new(args.transfer.retry, random()?);
-    let meeting = Meeting::new(
-        ui,
-        &args.address,
-        &args.transfer,
-        args.listen,
-        Role::Sender,
-        1,
-    )?;
+    let meeting = Meeting::new(ui, &args.address, &args.transfer, guard, Role::Sender, 1)?;
     let screen = Screen::start(ui, Side::Sending, false);
     let clock = Clock::start();
     let mut run = Run {
@@ -167,9 +161,9 @@ impl Run<'_> {
     }
 
     fn meet(&self, patience: Option<Duration>) -> Result<Met> {
-        self.meeting.meet(patience, &mut |text| {
-            if self.verbose {
-                self.screen.tell(Event::Note { text });
+        self.meeting.meet(patience, &mut |event| {
+            if self.verbose || matches!(event, Event::Warning { .. }) {
+                self.screen.tell(event);
             }
         })
     }
@@ -189,6 +183,8 @@ impl Run<'_> {
                     self.say_how_to_resume();
                     return Err(error);
                 }
+                // Another try does not make the code a right one.
+                Err(error) if error.kind() == Kind::Refused => return Err(error),
                 Err(error) => match self.retry.left(self.clock.now()) {
                     Some(left) if self.meeting.dials() => {
                         time = left;

@@ -187,12 +187,6 @@ impl<P> Sender<P> {
         }
     }
 
-    /// Both hellos were confirmed by the channel ([`Session::transcript`]).
-    pub fn confirmed(&mut self) {
-        self.session.confirm();
-        self.pump();
-    }
-
     /// A frame came.
     pub fn frame(&mut self, now: Duration, frame: Frame) {
         match frame {

@@ -62,9 +62,6 @@ pub struct Pace {
     pub handshake: Duration,
     /// After so long without a frame of ours, [`Message::Alive`] is said.
     pub keepalive: Duration,
-    /// Whether nothing but the hello may be said until the driver calls `confirmed`: for a channel that confirms
-    /// both hellos before a file's name leaks.
-    pub await_confirmation: bool,
 }
 
 impl Default for Pace {
@@ -72,7 +69,6 @@ impl Default for Pace {
         Self {
             handshake: Duration::from_secs(10),
             keepalive: Duration::from_secs(5),
-            await_confirmation: false,
         }
     }
 }
@@ -255,7 +251,6 @@ pub struct Session {
     pace: Pace,
     ours: Hello,
     theirs: Option<Hello>,
-    confirmed: bool,
     started: Duration,
     spoke_at: Duration,
     urgent: VecDeque<Message>,
@@ -282,7 +277,6 @@ impl Session {
             urgent: VecDeque::from([Message::Hello(ours.clone())]),
             ours,
             theirs: None,
-            confirmed: !pace.await_confirmation,
             started: now,
             spoke_at: now,
             ending: None,
@@ -347,29 +341,14 @@ impl Session {
         }
     }
 
-    /// Whether both hellos are known, and confirmed where that is asked for.
+    /// Whether both hellos are known.
     pub fn is_open(&self) -> bool {
-        self.theirs.is_some() && self.confirmed && self.ending.is_none()
-    }
-
-    /// The bodies of both HELLO frames, the sender's first, once both are known: what a secure channel's
-    /// confirmation must cover, so that no version or capability can be taken away on the way.
-    pub fn transcript(&self) -> Option<Vec<u8>> {
-        let theirs = Message::Hello(self.theirs.clone()?).encode();
-        let ours = Message::Hello(self.ours.clone()).encode();
-        Some(match self.role {
-            Role::Sender => [ours, theirs].concat(),
-            Role::Receiver => [theirs, ours].concat(),
-        })
+        self.theirs.is_some() && self.ending.is_none()
     }
 
     /// What is known of the peer.
     pub fn peer(&self) -> Option<&Hello> {
         self.theirs.as_ref()
-    }
-
-    pub(super) fn confirm(&mut self) {
-        self.confirmed = true;
     }
 
     /// How the chunks of a round are compared.

@@ -156,6 +156,11 @@ impl Style {
                 text,
                 ..
             } => (time, format!("* {address} refused: {text}")),
+            Happening::HandshakeFailed {
+                time,
+                address,
+                text,
+            } => (time, format!("* {address}: no TLS: {text}")),
             Happening::Operator { time, text } => (time, format!("* operator: {text}")),
             Happening::Warning { time, text } => (time, format!("* warning: {text}")),
         };

@@ -26,6 +26,54 @@ impl<'a> Listening<'a> {
     }
 }
 
+/// Clients can connect, and nothing is encrypted, as it was wanted.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "listening")]
+pub struct ListeningInTheClear<'a> {
+    address: &'a str,
+    plain: bool,
+}
+
+impl<'a> ListeningInTheClear<'a> {
+    /// On this address.
+    pub fn new(address: &'a str) -> Self {
+        Self {
+            address,
+            plain: true,
+        }
+    }
+}
+
+/// What is to be done at the other end.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "code")]
+pub struct Invitation<'a> {
+    command: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
+impl<'a> Invitation<'a> {
+    /// To type this, and the code if it was made up here.
+    pub fn new(command: &'a str, code: Option<&'a str>) -> Self {
+        Self { command, code }
+    }
+}
+
+/// A server's certificate: what clients know it by.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "certificate")]
+pub struct Certificate<'a> {
+    fingerprint: &'a str,
+}
+
+impl<'a> Certificate<'a> {
+    /// With this fingerprint, as it is printed everywhere.
+    pub fn new(fingerprint: &'a str) -> Self {
+        Self { fingerprint }
+    }
+}
+
 /// Appends an event as a line.
 pub fn line(out: &mut Vec<u8>, event: &impl Serialize) {
     let before = out.len();

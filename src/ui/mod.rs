@@ -11,14 +11,18 @@ pub mod bars;
 pub mod human;
 pub mod json;
 pub mod progress;
+mod qr;
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::cli::{Color, Globals};
 use crate::core::address::Address;
 use crate::core::sanitise::sanitise_str;
+use crate::core::secure::Fingerprint;
+use crate::core::secure::code::Code;
 use crate::error::{Error, Kind, Result};
 use crate::ui::bars::Bars;
 
@@ -175,6 +179,65 @@ impl Ui {
             let _ = self.event(&json::Listening::new(&address))?;
         } else {
             self.say("", "", &format!("listening on {address}"));
+        }
+        Ok(())
+    }
+
+    /// The same, and that nothing is encrypted.
+    pub fn listening_in_the_clear(&self, address: &Address) -> Result<()> {
+        if self.json() {
+            let address = address.to_string();
+            // As above.
+            let _ = self.event(&json::ListeningInTheClear::new(&address))?;
+        } else {
+            self.say(
+                "",
+                "",
+                &format!("without encryption (--plain), listening on {address}"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Says what is to be typed at the other end, with the code if the user cannot know it yet, and as a QR code if
+    /// that is wanted.
+    pub fn invitation(&self, command: &str, new: Option<&Code>, qr: Option<&Code>) -> Result<()> {
+        if self.json() {
+            // As above.
+            let _ = self.event(&json::Invitation::new(command, new.map(Code::expose)))?;
+        } else {
+            if new.is_some() || !self.quiet() {
+                self.say("", "", &format!("on the other machine: {command}"));
+            }
+            if let Some(code) = new {
+                self.say("", "", &format!("the code is {}", code.expose()));
+            }
+        }
+        if let Some(code) = qr {
+            talk(&qr::text(code.expose()));
+        }
+        Ok(())
+    }
+
+    /// Asks for something that is not to be seen while it is typed, at the terminal of the process, wherever stdin and
+    /// stdout go. `None`: there is none, or a program reads what we print.
+    pub fn ask_secret(&self, question: &str) -> Option<Zeroizing<String>> {
+        if self.json() {
+            return None;
+        }
+        rpassword::prompt_password(format!("sockkit: {question}"))
+            .ok()
+            .map(Zeroizing::new)
+    }
+
+    /// Says by what certificate clients know the server, as [`Ui::listening`] says where it is.
+    pub fn certificate(&self, fingerprint: Fingerprint) -> Result<()> {
+        if self.json() {
+            let fingerprint = fingerprint.to_string();
+            // As above.
+            let _ = self.event(&json::Certificate::new(&fingerprint))?;
+        } else {
+            self.say("", "", &format!("the certificate is {fingerprint}"));
         }
         Ok(())
     }

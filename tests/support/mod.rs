@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: the real binary in a clean environment, servers on port 0 that are
 //! waited for by their ready line and are ended with the test, and connections that fail instead of hanging.
 
+pub mod certificates;
 pub mod proxy;
 
 use std::ffi::OsStr;

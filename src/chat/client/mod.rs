@@ -33,6 +33,8 @@ use crate::cli::{ChatArgs, DEFAULT_RETRY};
 use crate::core::address::{Address, Scheme, Use};
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::machine::Machine;
+use crate::core::secure::settings::Trust;
+use crate::core::secure::tls::Connector;
 use crate::core::signal;
 use crate::error::{Error, Kind, Result};
 use crate::ui::Ui;
@@ -53,7 +55,8 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let scripted = args.raw || !args.send.is_empty() || goal(args).target().is_some();
     let interactive = ui.interactive() && !scripted;
     let config = config(args, &address, interactive)?;
-    let dialler = Dialler::new(address, &args.dial);
+    let connector = connector(ui, args, &address)?;
+    let dialler = Dialler::new(address, &args.dial, connector);
     if args.raw {
         let lines_matter = ui.json() || args.exec.is_some() || goal(args).target().is_some();
         let verbatim = !lines_matter && !io::stdout().is_terminal();
@@ -81,16 +84,25 @@ fn address(text: &str) -> Result<Address> {
     };
     let address = Address::parse(text, purpose)?;
     match address.scheme() {
-        Scheme::Tcp => Ok(address),
+        Scheme::Tcp | Scheme::Tls => Ok(address),
         Scheme::Udp => Err(Error::new(
             Kind::Usage,
             format!("the chat is not for datagrams: {address}"),
         )),
-        Scheme::Tls => Err(Error::new(
-            Kind::Usage,
-            format!("this version does not encrypt the chat: {address}"),
-        )),
     }
+}
+
+/// What begins secure connections, if that is what the address wants.
+fn connector(ui: &Ui, args: &ChatArgs, address: &Address) -> Result<Option<Connector>> {
+    let Some(settings) = args.tls.settings(address.scheme() == Scheme::Tls)? else {
+        return Ok(None);
+    };
+    if settings.trust == Trust::Anything {
+        ui.warn(&format!(
+            "--insecure: nobody knows whether this is {address}; whoever is on the way can read and change everything"
+        ));
+    }
+    Connector::new(address, settings, &mut |text| ui.warn(text)).map(Some)
 }
 
 fn goal(args: &ChatArgs) -> Goal {
@@ -228,7 +240,8 @@ fn drive<M: Machine<Note = Note, Action = Action>>(
     driver.run(&mut |action, handle| match action {
         Action::Dial => {
             let voice = voice.clone();
-            dialler.start(handle.clone(), move |step| voice.detail(1, step));
+            let person = house.view.questioner();
+            dialler.start(handle.clone(), person, move |step| voice.detail(1, step));
         }
         Action::AskPassword { again } => {
             if !house.view.ask_password(again) {

@@ -23,6 +23,7 @@ use super::machine::Note;
 use super::paste::{Forwarder, Typed};
 use super::printer::{Printer, Sink};
 use super::screen::Screen;
+use super::view::Voice;
 use crate::chat::command::{Command, parse};
 use crate::chat::wire::ChatEvent;
 use crate::core::event_loop::Handle;
@@ -39,7 +40,13 @@ const HISTORY: usize = 1000;
 
 /// What the editor is to do next.
 enum Order {
-    AskPassword { again: bool },
+    AskPassword {
+        again: bool,
+    },
+    Ask {
+        question: String,
+        answer: Sender<bool>,
+    },
     Talk(Printer),
 }
 
@@ -48,6 +55,25 @@ pub(super) struct Terminal {
     shared: Arc<Shared>,
     orders: Sender<Order>,
     screen: Screen,
+}
+
+/// Asks the person, from any thread, before the talk begins.
+pub(super) struct Questioner {
+    orders: Sender<Order>,
+    voice: Voice,
+}
+
+impl Questioner {
+    /// Says what is to be known and asks. Waits for the answer; none is a no.
+    pub(super) fn ask(&self, news: &str, question: &str) -> bool {
+        let (answer, answered) = mpsc::channel();
+        self.voice.warn(news);
+        let order = Order::Ask {
+            question: question.to_string(),
+            answer,
+        };
+        self.orders.send(order).is_ok() && answered.recv().unwrap_or(false)
+    }
 }
 
 /// Prints above the line being typed.
@@ -101,6 +127,14 @@ impl Terminal {
     pub(super) fn ask_password(&self, again: bool) {
         // An editor that has ended has told so.
         let _ = self.orders.send(Order::AskPassword { again });
+    }
+
+    /// By which the person can be asked something else.
+    pub(super) fn questioner(&self, voice: Voice) -> Questioner {
+        Questioner {
+            orders: self.orders.clone(),
+            voice,
+        }
     }
 
     /// Lets the person type. Once.
@@ -177,6 +211,12 @@ impl Typist {
                     let answer = self.read_password(&mut editor, again);
                     // A loop that has ended has no use for it.
                     let _ = self.handle.urgent(Note::Password(answer));
+                }
+                Order::Ask { question, answer } => {
+                    let typed = self.read(&mut editor, &question).unwrap_or_default();
+                    let yes = matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+                    // Who asked waits for it.
+                    let _ = answer.send(yes);
                 }
                 Order::Talk(printer) => {
                     let (sender, typed) = mpsc::channel();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::exec::Exec;
 use super::machine::{Shown, Status};
 use super::printer::Printer;
-use super::terminal::Terminal;
+use super::terminal::{Questioner, Terminal};
 use crate::chat::wire::ChatEvent;
 use crate::core::sanitise::{sanitise, sanitise_str};
 use crate::ui::human::{Clock, Style};
@@ -138,6 +138,12 @@ impl View {
 
     pub(super) fn voice(&self) -> Voice {
         self.voice.clone()
+    }
+
+    /// By which a person can be asked, if there is one.
+    pub(super) fn questioner(&self) -> Option<Questioner> {
+        let terminal = self.terminal.as_ref()?;
+        Some(terminal.questioner(self.voice()))
     }
 
     pub(super) fn run_for_each(&mut self, exec: Exec) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::chat::wire::{ChatEvent, Reason};
+use crate::core::address::PeerAddr;
 use crate::core::machine::Now;
 use crate::core::timestamp::Timestamp;
 
@@ -66,6 +67,15 @@ pub enum Happening {
         /// Why, for a person.
         text: String,
     },
+    /// A connection to a `tls://` address came to nothing before the chat began.
+    HandshakeFailed {
+        /// When.
+        time: Timestamp,
+        /// From where.
+        address: String,
+        /// Why.
+        text: String,
+    },
     /// An operator did something.
     Operator {
         /// When.
@@ -88,6 +98,15 @@ impl Report {
         Report::Event(Happening::Warning {
             time: stamp(now),
             text,
+        })
+    }
+
+    /// A handshake that failed.
+    pub fn handshake_failed(now: Now, peer: &PeerAddr, why: &str) -> Self {
+        Report::Event(Happening::HandshakeFailed {
+            time: stamp(now),
+            address: peer.to_string(),
+            text: why.to_string(),
         })
     }
 }

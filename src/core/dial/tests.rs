@@ -31,6 +31,7 @@ fn tcp(transport: &Transport) -> &mio::net::TcpStream {
         Transport::Tcp(stream) => stream,
         #[cfg(unix)]
         Transport::Unix(_) => panic!("not TCP"),
+        Transport::Tls(_) => panic!("nobody asked for TLS"),
     }
 }
 

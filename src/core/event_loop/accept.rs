@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
@@ -11,6 +12,7 @@ use socket2::SockRef;
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::Origin;
+use crate::core::secure::tls::{Acceptor, TlsStream};
 use crate::core::socket;
 use crate::core::transport::Transport;
 
@@ -40,6 +42,8 @@ enum Socket {
 struct Listener {
     socket: Socket,
     origin: Origin,
+    /// Its connections speak TLS.
+    acceptor: Option<Arc<Acceptor>>,
     /// There may be connections to accept: nothing has shown yet that there are none.
     ready: bool,
 }
@@ -86,6 +90,7 @@ impl Listeners {
         token: Token,
         listener: ListenerSocket,
         origin: Origin,
+        acceptor: Option<Arc<Acceptor>>,
     ) -> io::Result<()> {
         let socket = match listener {
             ListenerSocket::Tcp(listener) => {
@@ -103,6 +108,7 @@ impl Listeners {
         self.list.push(Listener {
             socket,
             origin,
+            acceptor,
             ready: true,
         });
         Ok(())
@@ -157,7 +163,7 @@ impl Listeners {
             self.turn = (self.turn + 1) % self.list.len();
             let listener = &mut self.list[self.turn];
             while listener.ready {
-                let error = match accept_one(&listener.socket) {
+                let error = match accept_one(&listener.socket, listener.acceptor.as_ref()) {
                     Ok((transport, peer)) => {
                         self.paused = false;
                         return Accepted::Connection(transport, peer, listener.origin);
@@ -204,14 +210,25 @@ fn meaning(error: &io::Error) -> Meaning {
     }
 }
 
-fn accept_one(socket: &Socket) -> io::Result<(Transport, PeerAddr)> {
+/// Unix sockets need no TLS: the kernel knows who is at the other end.
+fn accept_one(
+    socket: &Socket,
+    acceptor: Option<&Arc<Acceptor>>,
+) -> io::Result<(Transport, PeerAddr)> {
     match socket {
         Socket::Tcp(listener) => {
             let (stream, address) = listener.accept()?;
             if !socket::ACCEPTED_INHERIT {
                 socket::set_stream_options(&SockRef::from(&stream));
             }
-            Ok((Transport::Tcp(stream), PeerAddr::from_socket_addr(address)))
+            let transport = match acceptor {
+                None => Transport::Tcp(stream),
+                Some(acceptor) => {
+                    let stream = TlsStream::accepted(stream, Arc::clone(acceptor));
+                    Transport::Tls(Box::new(stream))
+                }
+            };
+            Ok((transport, PeerAddr::from_socket_addr(address)))
         }
         #[cfg(unix)]
         Socket::Unix(listener) => {

@@ -4,7 +4,8 @@ use std::io;
 
 use slab::Slab;
 
-use crate::core::machine::ConnId;
+use crate::core::address::PeerAddr;
+use crate::core::machine::{ConnId, Origin};
 use crate::core::transport::Transport;
 
 /// How far the end of a connection has come.
@@ -137,6 +138,14 @@ pub(super) struct Connection {
     pub(super) id: ConnId,
     pub(super) transport: Transport,
     pub(super) state: State,
+    /// The handshake is under way, and the machine has not been told yet: of this.
+    pub(super) arriving: Option<Box<Arrival>>,
+}
+
+/// What the machine will be told of a connection whose handshake is under way.
+pub(super) struct Arrival {
+    pub(super) peer: PeerAddr,
+    pub(super) origin: Origin,
 }
 
 impl Connection {
@@ -150,7 +159,9 @@ impl Connection {
                     Read::End
                 }
                 Ok(count) => {
-                    let drained = count < buffer.len() && super::SHORT_READ_IS_DRAINED;
+                    let drained = count < buffer.len()
+                        && super::SHORT_READ_IS_DRAINED
+                        && !self.transport.buffers_input();
                     if drained && !self.state.hung_up {
                         self.state.readable = false;
                     }
@@ -197,6 +208,7 @@ impl Connections {
             id,
             transport,
             state: State::default(),
+            arriving: None,
         });
         id
     }
@@ -211,11 +223,11 @@ impl Connections {
             .filter(|connection| connection.id == conn)
     }
 
-    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Transport> {
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
         let slot = conn.slot as usize;
         self.get(conn)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
-        Some(self.slots.remove(slot).transport)
+        Some(self.slots.remove(slot))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A connection as the pipeline sees it: two halves, each for a thread of its own, and a way to hang up.
 //!
-//! Plain TCP and Unix sockets are here. A channel that encrypts makes the same three parts: what it decrypts, what
-//! it encrypts, and the stream below, which ends it.
+//! Either plain TCP and Unix sockets, or the same with a secure channel inside: what that decrypts, what it encrypts,
+//! and the stream below, which ends it.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::address::PeerAddr;
 use crate::core::blocking::Stream;
+use crate::core::secure::tls::pipe::{Reader, Writer};
 use crate::transfer::frame::Protection;
 
 /// The sending half.
@@ -33,18 +34,33 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Without encryption. `first` was already read from it.
-    pub fn plain(stream: Arc<Stream>, peer: PeerAddr, first: Vec<u8>) -> Self {
-        let reader = Shared(Arc::clone(&stream));
+    /// Without encryption.
+    pub fn plain(stream: Arc<Stream>, peer: PeerAddr) -> Self {
         Self {
-            reader: match first.is_empty() {
-                true => Box::new(reader),
-                false => Box::new(io::Cursor::new(first).chain(reader)),
-            },
+            reader: Box::new(Shared(Arc::clone(&stream))),
             writer: Box::new(Shared(Arc::clone(&stream))),
             line: Line(stream),
             protection: Protection::Checksums,
             peer,
+        }
+    }
+
+    /// With the halves of a secure channel in this stream.
+    pub fn secure(stream: Arc<Stream>, (reader, writer): (Reader, Writer), peer: PeerAddr) -> Self {
+        Self {
+            reader: Box::new(reader),
+            writer: Box::new(writer),
+            line: Line(stream),
+            protection: Protection::Channel,
+            peer,
+        }
+    }
+
+    /// Gives back what was already read from it.
+    pub fn preceded_by(self, first: Vec<u8>) -> Self {
+        Self {
+            reader: Box::new(io::Cursor::new(first).chain(self.reader)),
+            ..self
         }
     }
 
@@ -94,6 +110,12 @@ impl Write for Shared {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl WriteHalf for Writer {
+    fn finish(&mut self) -> io::Result<()> {
+        Writer::finish(self)
     }
 }
 

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use crate::core::address::PeerAddr;
 use crate::core::blocking::Stream;
-use crate::core::dial::Dialled;
 use crate::core::event_loop::ListenerSocket;
 use crate::core::socket::{Listening, stream_options};
 use crate::error::{Error, Kind, Result};
 use crate::transfer::frame::{Encoder, HEADER_LEN, PREFACE, Protection, crc};
 use crate::transfer::pipeline::channel::{Channel, Line};
+use crate::transfer::pipeline::guard::{Guard, Stranger};
 use crate::transfer::session::{Ending, Pace, Session};
 use crate::transfer::wire::{AbortReason, Message, Role};
 
@@ -55,12 +55,12 @@ struct State {
     occupants: Vec<Arc<Occupant>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     opened: Instant,
     role: Role,
     handshake: Duration,
     seats: usize,
+    guard: Arc<Guard>,
     state: Mutex<State>,
 }
 
@@ -94,8 +94,12 @@ pub enum Visit {
     Admitted(Channel, Seat),
     /// Something that a person may want to know.
     Note(String),
+    /// Something that a person has to know.
+    Warning(String),
     /// What became of an attempt to connect.
-    Dialled(Result<Dialled>),
+    Dialled(Result<Channel>),
+    /// So many wrong codes were tried that nobody may try another one.
+    LockedOut,
     /// The process is to end.
     Signal,
     /// The session of this number is over.
@@ -109,6 +113,7 @@ pub fn open(
     role: Role,
     handshake: Duration,
     seats: usize,
+    guard: &Arc<Guard>,
     visits: &mpsc::Sender<Visit>,
 ) -> Result<()> {
     let shared = Arc::new(Shared {
@@ -116,6 +121,7 @@ pub fn open(
         role,
         handshake,
         seats,
+        guard: Arc::clone(guard),
         state: Mutex::new(State {
             guests: VecDeque::new(),
             next_guest: 0,
@@ -222,28 +228,41 @@ impl Shared {
         visits: &mpsc::Sender<Visit>,
     ) {
         let until = Instant::now() + self.handshake;
-        let hello = read_hello(stream, until);
-        if !self.leave(number) {
-            return;
-        }
-        let hello = match hello {
-            Ok(hello) => hello,
-            Err(why) => {
-                let _ = visits.send(Visit::Note(format!("{peer} said no hello: {why}")));
+        let arrival = self
+            .guard
+            .accept(stream, &peer, self.handshake)
+            .and_then(|mut channel| {
+                let hello = read_hello(stream, &mut channel.reader, until)
+                    .map_err(|why| Stranger::Note(format!("said no hello: {why}")))?;
+                Ok((channel, hello))
+            });
+        let was_here = self.leave(number);
+        let (mut channel, hello) = match arrival {
+            Ok(arrival) if was_here => arrival,
+            Err(Stranger::Note(why)) if was_here => {
+                let _ = visits.send(Visit::Note(format!("{peer} {why}")));
                 return;
             }
+            // It counts whoever had to make room.
+            Err(Stranger::WrongCode { is_last }) => {
+                let _ = visits.send(Visit::Warning(format!("{peer} tried a wrong code")));
+                if is_last {
+                    let _ = visits.send(Visit::LockedOut);
+                }
+                return;
+            }
+            _ => return,
         };
         if stream.set_read_timeout(None).is_err() {
             return;
         }
         match self.sit_down(stream) {
             Some(seat) => {
-                let channel = Channel::plain(Arc::clone(stream), peer, hello);
-                let _ = visits.send(Visit::Admitted(channel, seat));
+                let _ = visits.send(Visit::Admitted(channel.preceded_by(hello), seat));
             }
             None => {
                 let _ = visits.send(Visit::Note(format!("{peer} was turned away: busy")));
-                turn_away(stream, self.role);
+                turn_away(stream, &mut channel, self.role);
             }
         }
     }
@@ -273,14 +292,14 @@ impl Shared {
 
 /// The preface and the first frame, as far as has to be seen to know that this is a peer. The decoder looks at them
 /// properly.
-fn read_hello(stream: &Stream, until: Instant) -> Result<Vec<u8>, String> {
+fn read_hello(stream: &Stream, source: &mut dyn Read, until: Instant) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; PREFACE.len() + HEADER_LEN];
-    read_until(stream, &mut bytes[..1], until)?;
+    read_until(stream, source, &mut bytes[..1], until)?;
     // Other protocols are not waited for.
     if bytes[0] != PREFACE[0] {
         return Err("it speaks another protocol".to_owned());
     }
-    read_until(stream, &mut bytes[1..], until)?;
+    read_until(stream, source, &mut bytes[1..], until)?;
     let len = bytes[PREFACE.len()..]
         .first_chunk()
         .map_or(0, |len| u32::from_le_bytes(*len)) as usize;
@@ -289,12 +308,16 @@ fn read_hello(stream: &Stream, until: Instant) -> Result<Vec<u8>, String> {
     }
     let start = bytes.len();
     bytes.resize(start + len, 0);
-    read_until(stream, &mut bytes[start..], until)?;
+    read_until(stream, source, &mut bytes[start..], until)?;
     Ok(bytes)
 }
 
-fn read_until(stream: &Stream, mut buffer: &mut [u8], until: Instant) -> Result<(), String> {
-    let mut source = stream;
+fn read_until(
+    stream: &Stream,
+    source: &mut dyn Read,
+    mut buffer: &mut [u8],
+    until: Instant,
+) -> Result<(), String> {
     while !buffer.is_empty() {
         let left = until.saturating_duration_since(Instant::now());
         // 0 would be no limit.
@@ -317,34 +340,35 @@ fn read_until(stream: &Stream, mut buffer: &mut [u8], until: Instant) -> Result<
 }
 
 /// Says hello and that there is no place.
-fn turn_away(stream: &Stream, role: Role) {
+fn turn_away(stream: &Stream, channel: &mut Channel, role: Role) {
     let mut session = Session::new(Duration::ZERO, role, Pace::default(), 0);
     let reason = AbortReason::Busy;
     session.farewell(reason, Ending::Aborted(reason));
-    let mut encoder = Encoder::new(Protection::Checksums);
+    let mut encoder = Encoder::new(channel.protection);
     let mut bytes = PREFACE.to_vec();
     while let Some(message) = session.urgent() {
         bytes.extend(sealed(&mut encoder, &message));
     }
-    let mut sink = stream;
-    if sink.write_all(&bytes).is_err() || stream.shutdown(std::net::Shutdown::Write).is_err() {
+    let sink = &mut channel.writer;
+    if sink.write_all(&bytes).is_err() || sink.finish().is_err() {
         return;
     }
     // Closing with something unread would reset the connection, and the peer might not see why.
     let until = Instant::now() + LAST_WORDS;
     let mut rest = vec![0; 64 * 1024];
-    let mut source = stream;
     while Instant::now() < until
         && stream.set_read_timeout(Some(LAST_WORDS)).is_ok()
-        && source.read(&mut rest).is_ok_and(|count| count > 0)
+        && channel.reader.read(&mut rest).is_ok_and(|count| count > 0)
     {}
 }
 
 fn sealed(encoder: &mut Encoder, message: &Message) -> Vec<u8> {
     let body = message.encode();
-    let mut frame = encoder
-        .seal(message.kind(), body.len(), 0, crc(0, &body))
-        .to_vec();
+    let sum = match encoder.protection() {
+        Protection::Checksums => crc(0, &body),
+        Protection::Channel => 0,
+    };
+    let mut frame = encoder.seal(message.kind(), body.len(), 0, sum).to_vec();
     frame.extend(body);
     frame
 }

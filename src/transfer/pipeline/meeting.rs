@@ -15,9 +15,11 @@ use crate::error::{Error, Kind, Result};
 use crate::transfer::frame::Violation;
 use crate::transfer::pipeline::channel::Channel;
 use crate::transfer::pipeline::control::Close;
+use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::{self, Seat, Visit};
 use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::watchdog::{Patience, Trouble};
+use crate::transfer::report::Event;
 use crate::transfer::session::{Ending, Pace, Progress};
 use crate::transfer::wire::{AbortReason, Role};
 use crate::ui::Ui;
@@ -31,6 +33,7 @@ pub const RESUMES: &str = "run the same command again: it goes on where it stopp
 /// Connects or listens.
 pub struct Meeting {
     way: Way,
+    guard: Arc<Guard>,
     limit: Option<Size>,
     visits: mpsc::Receiver<Visit>,
     /// To be told by whoever is started.
@@ -52,11 +55,13 @@ impl Meeting {
         ui: &Ui,
         address: &str,
         args: &TransferArgs,
-        listens: bool,
+        guard: Guard,
         role: Role,
         seats: usize,
     ) -> Result<Self> {
+        let listens = guard.listens();
         let address = parse(address, listens)?;
+        let guard = Arc::new(guard);
         let family = match (args.socket.ipv4, args.socket.ipv6) {
             (true, _) => Family::V4,
             (_, true) => Family::V6,
@@ -85,10 +90,9 @@ impl Meeting {
                 .iter()
                 .map(|listening| listening.address.clone())
                 .collect();
-            hall::open(listeners, role, Pace::default().handshake, seats, &doorbell)?;
-            for address in &addresses {
-                ui.listening(address)?;
-            }
+            let handshake = Pace::default().handshake;
+            hall::open(listeners, role, handshake, seats, &guard, &doorbell)?;
+            guard.announce(ui, role, &addresses)?;
             Way::Listen
         } else {
             let defaults = DialOptions::default();
@@ -103,6 +107,7 @@ impl Meeting {
         };
         Ok(Self {
             way,
+            guard,
             limit: args.limit_rate,
             visits,
             doorbell,
@@ -159,15 +164,16 @@ impl Meeting {
 
     /// Finds the other end: once if this end connects, and for as long as it takes, but not beyond `patience`, if it
     /// listens.
-    pub fn meet(&self, patience: Option<Duration>, note: &mut dyn FnMut(String)) -> Result<Met> {
+    pub fn meet(&self, patience: Option<Duration>, tell: &mut dyn FnMut(Event)) -> Result<Met> {
         if let Way::Dial(address, options) = &self.way {
             let (address, options) = (address.clone(), options.clone());
+            let guard = Arc::clone(&self.guard);
             let bell = self.doorbell.clone();
             thread::Builder::new()
                 .name("connect".to_owned())
                 .spawn(move || {
                     // Nobody waits any more if this fails.
-                    let _ = bell.send(Visit::Dialled(dial(&address, &options, &mut |_| ())));
+                    let _ = bell.send(Visit::Dialled(connect(&address, &options, &guard)));
                 })
                 .map_err(|error| Error::new(Kind::Other, "cannot start a thread").because(error))?;
         }
@@ -178,15 +184,10 @@ impl Meeting {
             let left = left.filter(|_| !self.dials());
             match self.next(left) {
                 Some(Visit::Admitted(channel, seat)) => return Ok((channel, Some(seat))),
-                Some(Visit::Dialled(dialled)) => {
-                    let Dialled { transport, peer } = dialled?;
-                    let stream = transport.into_blocking().map_err(|error| {
-                        Error::new(Kind::Other, "cannot use the connection").because(error)
-                    })?;
-                    let channel = Channel::plain(Arc::new(stream), peer, Vec::new());
-                    return Ok((self.limited(channel), None));
-                }
-                Some(Visit::Note(text)) => note(text),
+                Some(Visit::Dialled(channel)) => return Ok((self.limited(channel?), None)),
+                Some(Visit::LockedOut) => return Err(Guard::locked_out()),
+                Some(Visit::Note(text)) => tell(Event::Note { text }),
+                Some(Visit::Warning(text)) => tell(Event::Warning { text }),
                 Some(Visit::Ended(_)) => {}
                 Some(Visit::Signal) => {
                     return Err(match self.stop.signal() {
@@ -198,6 +199,14 @@ impl Meeting {
             }
         }
     }
+}
+
+fn connect(address: &Address, options: &DialOptions, guard: &Guard) -> Result<Channel> {
+    let Dialled { transport, peer } = dial(address, options, &mut |_| ())?;
+    let stream = transport
+        .into_blocking()
+        .map_err(|error| Error::new(Kind::Other, "cannot use the connection").because(error))?;
+    guard.initiate(Arc::new(stream), peer, address, options.timeout)
 }
 
 fn parse(text: &str, listens: bool) -> Result<Address> {
@@ -218,7 +227,7 @@ fn parse(text: &str, listens: bool) -> Result<Address> {
         )),
         Scheme::Tls => Err(Error::new(
             Kind::Usage,
-            format!("this version does not encrypt a transfer: {address}"),
+            format!("a transfer is encrypted without tls://, by a code: {address}"),
         )),
     }
 }
@@ -238,16 +247,6 @@ fn refuse_what_has_no_use(args: &TransferArgs, listens: bool) -> Result<()> {
         Some((name, _)) => Err(Error::new(Kind::Usage, format!("{name} has no use: {why}"))),
         None => Ok(()),
     }
-}
-
-/// Until there is something better, nothing is sent in the clear that was not meant to be.
-pub fn require_plain(args: &TransferArgs) -> Result<()> {
-    if args.plain {
-        return Ok(());
-    }
-    let error = Error::new(Kind::Usage, "this version cannot encrypt a transfer yet");
-    Err(error
-        .hint("say --plain at both ends to transfer in the clear, on a network that you trust"))
 }
 
 /// What counts as a stall.

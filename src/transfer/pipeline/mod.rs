@@ -25,6 +25,7 @@
 pub mod channel;
 pub mod control;
 mod crew;
+pub mod guard;
 pub mod hall;
 mod hashing;
 pub mod inbox;

@@ -61,7 +61,8 @@ impl Client {
         if self.link != Link::Dialling {
             return;
         }
-        if !self.was_in {
+        // Another try does not make a certificate a better one, and whoever is in between must not go unnoticed.
+        if !self.was_in || error.kind() == Kind::Refused {
             return self.finish(Err(error));
         }
         self.wait(now, error.to_string());

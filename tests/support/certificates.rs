@@ -1,0 +1,176 @@
+//! Certificates of every kind, made for a test, and somebody with `openssl s_client`: a bare TLS connection.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::ServerName;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+/// What may be wrong with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    None,
+    Expired,
+    NotValidYet,
+    OtherName,
+    /// A client's, shown by a server; or the other way round.
+    OtherUse,
+}
+
+/// Somebody who vouches for certificates, and a directory with what was made.
+pub struct Ca {
+    pub dir: TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// Files of a certificate and its key.
+pub struct Files {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Ca {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a CA");
+        let ca = Self { dir, issuer };
+        std::fs::write(ca.path(), ca.issuer.pem()).expect("written");
+        ca
+    }
+
+    /// Its certificate.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// A server's for `localhost`, with a flaw or without.
+    pub fn server(&self, name: &str, flaw: Flaw) -> Files {
+        self.issue(name, flaw, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client's.
+    pub fn client(&self, name: &str, flaw: Flaw) -> Files {
+        self.issue(name, flaw, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issue(&self, name: &str, flaw: Flaw, usage: ExtendedKeyUsagePurpose) -> Files {
+        let host = match flaw {
+            Flaw::OtherName => "elsewhere.example",
+            _ => "localhost",
+        };
+        let mut params = CertificateParams::new([host.to_string()]).expect("a name");
+        params.extended_key_usages = vec![match flaw {
+            Flaw::OtherUse => ExtendedKeyUsagePurpose::CodeSigning,
+            _ => usage,
+        }];
+        match flaw {
+            Flaw::Expired => {
+                params.not_before = date_time_ymd(2001, 1, 1);
+                params.not_after = date_time_ymd(2002, 1, 1);
+            }
+            Flaw::NotValidYet => params.not_before = date_time_ymd(4000, 1, 1),
+            _ => {}
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        let files = Files {
+            certificate: self.dir.path().join(format!("{name}.pem")),
+            key: self.dir.path().join(format!("{name}.key")),
+        };
+        std::fs::write(&files.certificate, certificate.pem()).expect("written");
+        std::fs::write(&files.key, key.serialize_pem()).expect("written");
+        only_mine(&files.key);
+        files
+    }
+
+    /// A connection like `openssl s_client`'s, which trusts this CA.
+    pub fn connect(&self, address: SocketAddr, version: &'static SupportedProtocolVersion) -> Tls {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .expect("a version")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Tls(BufReader::new(StreamOwned::new(connection, socket)))
+    }
+}
+
+#[cfg(unix)]
+fn only_mine(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("set");
+}
+
+#[cfg(not(unix))]
+fn only_mine(_: &Path) {}
+
+/// A TLS connection that speaks lines.
+pub struct Tls(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+
+impl Tls {
+    pub fn types(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).expect("read");
+    }
+
+    /// Goes on to a line that has `part` in it.
+    #[track_caller]
+    pub fn until(&mut self, part: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            let mut line = String::new();
+            match self.0.read_line(&mut line) {
+                Ok(1..) if line.contains(part) => return line.trim_end().to_string(),
+                Ok(1..) => seen.push(line),
+                end => panic!("no line with {part:?} but {end:?} after {seen:#?}"),
+            }
+        }
+    }
+
+    /// Takes a nick and waits until it has it.
+    #[track_caller]
+    pub fn called(mut self, nick: &str) -> Self {
+        self.types(&format!("/nick {nick}\n"));
+        self.until(&format!("you are {nick} now"));
+        self
+    }
+
+    /// Says that no more will come, as TLS does.
+    pub fn says_goodbye(&mut self) {
+        let stream = self.0.get_mut();
+        stream.conn.send_close_notify();
+        stream.flush().expect("sent");
+    }
+
+    /// Everything to the end, which must be a clean one.
+    #[track_caller]
+    pub fn rest(&mut self) -> String {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut self.0, &mut text).expect("a clean end");
+        text
+    }
+
+    /// The socket below.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.0.get_mut().sock
+    }
+}
