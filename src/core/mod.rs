@@ -1,10 +1,12 @@
 //! What all subcommands share. It knows none of them.
 
 pub mod address;
+pub mod datagram;
 pub mod dial;
 pub mod event_loop;
 pub mod limits;
 pub mod machine;
+pub mod random;
 pub mod resolve;
 pub mod sanitise;
 pub mod signal;

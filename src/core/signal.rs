@@ -12,13 +12,36 @@
 //! caught.
 
 use crate::core::event_loop::Handle;
+use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
+
+/// What somebody outside wants to say to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It should end or reload.
+    Signal(Signal),
+    /// SIGUSR1: it should tell how things stand. Not on Windows.
+    Status,
+}
 
 /// Reports SIGINT, SIGTERM and SIGHUP (on Windows: console events) to the loop from now on, for as long
 /// as the loop lives. Once per process on Windows.
 pub fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<()> {
-    system::watch(handle)
-        .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
+    let deliver = move |word| match word {
+        Word::Signal(signal) => handle.signal(signal).is_ok(),
+        Word::Status => true,
+    };
+    system::watch(false, deliver).map_err(cannot)
+}
+
+/// As [`watch`], for a program that is more than one loop, and with SIGUSR1. `deliver` is called on a thread
+/// of its own; when it says no, nobody listens any more.
+pub fn watch_with_status(deliver: impl FnMut(Word) -> bool + Send + 'static) -> Result<()> {
+    system::watch(true, deliver).map_err(cannot)
+}
+
+fn cannot(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Other, "cannot watch signals").because(error)
 }
 
 #[cfg(unix)]
@@ -26,29 +49,34 @@ mod system {
     use std::ffi::c_int;
     use std::io;
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::Signals;
 
-    use crate::core::event_loop::Handle;
+    use super::Word;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> io::Result<()> {
+    pub(super) fn watch(
+        status: bool,
+        mut deliver: impl FnMut(Word) -> bool + Send + 'static,
+    ) -> io::Result<()> {
         let ignored = ignored_at_start();
         let wanted = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
             // Nobody starts a process deaf to SIGTERM on purpose.
-            .filter(|&signal| signal == SIGTERM || !is_in(ignored, signal));
+            .filter(|&signal| signal == SIGTERM || !is_in(ignored, signal))
+            .chain(status.then_some(SIGUSR1));
         let mut signals = Signals::new(wanted)?;
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
                 for number in signals.forever() {
-                    let signal = match number {
-                        SIGINT => Signal::Interrupt,
-                        SIGHUP => Signal::HangUp,
-                        _ => Signal::Terminate,
+                    let word = match number {
+                        SIGUSR1 => Word::Status,
+                        SIGINT => Word::Signal(Signal::Interrupt),
+                        SIGHUP => Word::Signal(Signal::HangUp),
+                        _ => Word::Signal(Signal::Terminate),
                     };
-                    if handle.signal(signal).is_err() {
+                    if !deliver(word) {
                         break;
                     }
                 }
@@ -108,13 +136,16 @@ mod system {
 
 #[cfg(not(unix))]
 mod system {
-    use crate::core::event_loop::Handle;
+    use super::Word;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<(), ctrlc::Error> {
+    pub(super) fn watch(
+        _status: bool,
+        mut deliver: impl FnMut(Word) -> bool + Send + 'static,
+    ) -> Result<(), ctrlc::Error> {
         ctrlc::set_handler(move || {
-            // The loop may have ended before the process.
-            let _ = handle.signal(Signal::Interrupt);
+            // Who listened may have ended before the process.
+            let _ = deliver(Word::Signal(Signal::Interrupt));
         })
     }
 }

@@ -7,8 +7,10 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]
@@ -85,6 +87,19 @@ impl Transport {
             (Transport::Unix(stream), [one]) => stream.write(one),
             #[cfg(unix)]
             (Transport::Unix(stream), many) => stream.write_vectored(many),
+        }
+    }
+
+    /// Makes closing this connection tell the peer with RST: SO_LINGER of 0, socket(7). A Unix socket has no
+    /// such thing; its peer sees a reset where something was left unread.
+    pub fn reset_on_close(&self) {
+        match self {
+            // A connection that is gone already cannot be reset any more, and need not.
+            Transport::Tcp(stream) => {
+                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            #[cfg(unix)]
+            Transport::Unix(_) => {}
         }
     }
 
