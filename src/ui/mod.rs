@@ -1,13 +1,15 @@
 //! The only terminal output of the program: data goes to stdout, talk to stderr.
 //!
 //! - [`json`]: events as NDJSON, for programs;
-//! - [`human`]: the same for people, with colours and local times.
+//! - [`human`]: the same for people, with colours and local times;
+//! - [`reporter`]: what a server tells of, on a thread of its own.
 //!
 //! Nothing here panics on a closed pipe, and nothing that came from a peer leaves here with the power to
 //! command a terminal.
 
 pub mod human;
 pub mod json;
+pub mod reporter;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -8,8 +8,6 @@ use crate::core::address::Address;
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::event_loop::Handle;
 use crate::core::machine::Origin;
-use crate::core::resolve::Family;
-use crate::core::socket::Buffers;
 use crate::error::IoReason;
 
 /// The only origin there is.
@@ -25,21 +23,10 @@ pub(super) struct Dialler {
 impl Dialler {
     /// With the options as they were typed.
     pub(super) fn new(address: Address, args: &DialArgs) -> Self {
-        let socket = &args.socket;
-        let family = match (socket.ipv4, socket.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        };
-        let options = DialOptions {
-            family,
-            timeout: args.connect_timeout,
-            buffers: Buffers {
-                send: socket.send_buffer.map(|size| size.as_usize()),
-                recv: socket.recv_buffer.map(|size| size.as_usize()),
-            },
-        };
-        Self { address, options }
+        Self {
+            address,
+            options: args.options(),
+        }
     }
 
     /// Connects and reports. `detail` is told each step.
