@@ -5,6 +5,7 @@
 //! definition ([`completions`], [`man_page`]) and committed; `tests/assets.rs` compares them.
 
 mod assets;
+mod echo;
 mod manual;
 mod password;
 mod values;
@@ -19,8 +20,13 @@ use regex::Regex;
 
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
+pub use echo::{ChaosArgs, DEFAULT_ECHO_ADDRESS, EchoArgs, PingArgs};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
+
+use crate::core::dial::DialOptions;
+use crate::core::resolve::Family;
+use crate::core::socket::{Buffers, ListenOptions};
 
 /// Where `serve-chat` listens and `chat` connects when no address is given.
 pub const DEFAULT_CHAT_ADDRESS: &str = "localhost:8888";
@@ -31,12 +37,15 @@ pub const DEFAULT_RETRY: Duration = Duration::from_secs(30);
 /// The exit statuses that exist so far, with what they mean. [`crate::error::Kind`] has the numbers.
 const EXIT_STATUS: [(&str, &str); 8] = [
     ("0", "done"),
-    ("1", "any other failure"),
+    ("1", "any other failure; of ping, probes that were lost"),
     ("2", "usage"),
     ("3", "cannot listen, resolve or connect"),
     ("4", "timed out"),
     ("5", "not let in: password, ban, limit"),
-    ("6", "the peer violated the protocol"),
+    (
+        "6",
+        "the peer violated the protocol, or what came was damaged",
+    ),
     ("130, 143", "ended by SIGINT, SIGTERM after a clean stop"),
 ];
 
@@ -45,6 +54,8 @@ Examples:
   sockkit serve-chat                 A chat server on this machine, port 8888
   sockkit chat                       Join it
   nc localhost 8888                  Join it without sockkit
+  sockkit echo                       An echo server on this machine, port 8887
+  sockkit ping localhost:8887        Measure it
   sockkit chat --help                Options and examples of one command";
 
 /// One tool for people who work with sockets.
@@ -108,6 +119,9 @@ pub enum Command {
     /// Join a chat, at a terminal or in a pipe
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(Box<ChatArgs>),
+    /// Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose
+    #[command(after_help = echo::ECHO_EXAMPLES)]
+    Echo(Box<EchoArgs>),
     /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -193,6 +207,47 @@ pub struct DialArgs {
     /// Give up connecting after this long, all addresses of a name together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::positive_duration)]
     pub connect_timeout: Duration,
+}
+
+impl SocketArgs {
+    fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    fn buffers(&self) -> Buffers {
+        Buffers {
+            send: self.send_buffer.map(Size::as_usize),
+            recv: self.recv_buffer.map(Size::as_usize),
+        }
+    }
+}
+
+impl ListenArgs {
+    /// As the core takes them.
+    pub fn options(&self) -> ListenOptions {
+        ListenOptions {
+            family: self.socket.family(),
+            backlog: self.backlog,
+            reuse_port: self.reuse_port,
+            unix_mode: self.unix_mode,
+            buffers: self.socket.buffers(),
+        }
+    }
+}
+
+impl DialArgs {
+    /// As the core takes them.
+    pub fn options(&self) -> DialOptions {
+        DialOptions {
+            family: self.socket.family(),
+            timeout: self.connect_timeout,
+            buffers: self.socket.buffers(),
+        }
+    }
 }
 
 /// What to do with a client that does not read what it is sent.
@@ -481,6 +536,13 @@ mod tests {
             ("serve-chat --rate 0", ValueValidation),
             ("chat --expect (", ValueValidation),
             ("chat --timeout 0s", ValueValidation),
+            ("echo --once --count 3", ArgumentConflict),
+            ("echo --corrupt 2", ValueValidation),
+            ("echo --slice 0", ValueValidation),
+            ("echo --join 10.0.0.1", ValueValidation),
+            ("ping", MissingRequiredArgument),
+            ("ping :1 --flood -i 1s", ArgumentConflict),
+            ("ping :1 -s 0", ValueValidation),
         ] {
             assert_eq!(parse(line).err(), Some(kind), "{line}");
         }
