@@ -122,6 +122,9 @@ pub enum Command {
     /// Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose
     #[command(after_help = echo::ECHO_EXAMPLES)]
     Echo(Box<EchoArgs>),
+    /// Measure and verify an echo server: round trips, loss, corruption
+    #[command(after_help = echo::PING_EXAMPLES)]
+    Ping(Box<PingArgs>),
     /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

@@ -42,6 +42,7 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
         Command::ServeChat(args) => chat::serve::run(ui, args),
         Command::Chat(args) => chat::client::run(ui, args),
         Command::Echo(args) => echo::server::run(ui, args),
+        Command::Ping(args) => echo::ping::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

@@ -6,6 +6,7 @@
 mod assets;
 mod chat;
 mod command_line;
+mod echo;
 mod house;
 mod serve_chat;
 mod support;

@@ -21,7 +21,6 @@ Examples:
   sockkit echo --delay 100ms --jitter 50ms    A slow network, for a test
   sockkit echo --reset-after 10K --seed 7     A connection that breaks, at the same byte each time";
 
-#[allow(dead_code)]
 pub(super) const PING_EXAMPLES: &str = "\
 Examples:
   sockkit ping localhost:8887                 Ten probes over one TCP connection

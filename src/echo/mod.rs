@@ -12,6 +12,7 @@ pub mod door;
 pub mod guard;
 pub mod hex;
 pub mod lines;
+pub mod ping;
 pub mod report;
 pub mod server;
 pub mod streams;

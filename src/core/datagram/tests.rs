@@ -35,7 +35,7 @@ impl DatagramMachine for Probe {
             });
             return Answer::Nothing;
         }
-        match bytes {
+        match &*bytes {
             b"other" => Answer::Other(b"another".to_vec()),
             _ => Answer::Same,
         }

@@ -423,7 +423,10 @@ mod tests {
         }
         assert!(pinger.outbox.len() <= MAX_UNSENT + 10_000);
         let next = pinger.next_deadline();
-        assert!(next.is_none_or(|next| next > at(999).since_start), "{next:?}");
+        assert!(
+            next.is_none_or(|next| next > at(999).since_start),
+            "{next:?}"
+        );
     }
 
     #[test]

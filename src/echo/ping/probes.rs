@@ -355,18 +355,39 @@ mod tests {
         let mut probes = sent(5);
         let plan = probes.plan().clone();
         let now = MS * 3;
-        assert_eq!(probes.received(now, &plan.probe(0)), (Some(0), Verdict::Intact(now)));
-        assert_eq!(probes.received(now, &plan.probe(0)), (Some(0), Verdict::Duplicate));
-        assert_eq!(probes.received(now, &plan.probe(3)), (Some(3), Verdict::Intact(now)));
-        assert_eq!(probes.received(now, &plan.probe(2)), (Some(2), Verdict::Intact(now)));
+        assert_eq!(
+            probes.received(now, &plan.probe(0)),
+            (Some(0), Verdict::Intact(now))
+        );
+        assert_eq!(
+            probes.received(now, &plan.probe(0)),
+            (Some(0), Verdict::Duplicate)
+        );
+        assert_eq!(
+            probes.received(now, &plan.probe(3)),
+            (Some(3), Verdict::Intact(now))
+        );
+        assert_eq!(
+            probes.received(now, &plan.probe(2)),
+            (Some(2), Verdict::Intact(now))
+        );
         let mut damaged = plan.probe(1);
         damaged[63] ^= 1;
-        assert_eq!(probes.received(now, &damaged), (Some(1), Verdict::Damaged(now)));
+        assert_eq!(
+            probes.received(now, &damaged),
+            (Some(1), Verdict::Damaged(now))
+        );
         let mut headless = plan.probe(4);
         headless[5] ^= 1;
         assert_eq!(probes.received(now, &headless).0, None);
-        let other = Plan { run: 8, ..plan.clone() };
-        assert_eq!(probes.received(now, &other.probe(0)), (None, Verdict::Stray));
+        let other = Plan {
+            run: 8,
+            ..plan.clone()
+        };
+        assert_eq!(
+            probes.received(now, &other.probe(0)),
+            (None, Verdict::Stray)
+        );
         assert_eq!(probes.received(now, &plan.probe(99)).1, Verdict::Stray);
         let counts = probes.counts();
         assert_eq!(
@@ -389,8 +410,14 @@ mod tests {
         let mut longer = probes.plan().probe(0);
         let shorter = probes.plan().probe(1)[..30].to_vec();
         longer.push(0);
-        assert!(matches!(probes.received(MS, &longer).1, Verdict::Damaged(_)));
-        assert!(matches!(probes.received(MS, &shorter).1, Verdict::Damaged(_)));
+        assert!(matches!(
+            probes.received(MS, &longer).1,
+            Verdict::Damaged(_)
+        ));
+        assert!(matches!(
+            probes.received(MS, &shorter).1,
+            Verdict::Damaged(_)
+        ));
         assert!(matches!(probes.received(MS, b"").1, Verdict::Damaged(_)));
     }
 

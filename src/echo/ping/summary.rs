@@ -208,7 +208,13 @@ mod tests {
         let hundred: Vec<u64> = (1..=100).rev().collect();
         let times = Times::of(&micros_of(&hundred)).unwrap();
         assert_eq!(
-            (times.min_us, times.p50_us, times.p90_us, times.p99_us, times.max_us),
+            (
+                times.min_us,
+                times.p50_us,
+                times.p90_us,
+                times.p99_us,
+                times.max_us
+            ),
             (1.0, 50.0, 90.0, 99.0, 100.0)
         );
         assert_eq!(times.mean_us, 50.5);
@@ -230,8 +236,15 @@ mod tests {
             .sum();
         assert_eq!(total, 6, "{picture}");
         assert!(rows[0].contains(&"#".repeat(BAR)), "{picture}");
-        assert!(rows.iter().all(|row| row.chars().count() <= 44), "{picture}");
-        assert_eq!(super::picture(&micros_of(&[5, 5])), "", "nothing to compare");
+        assert!(
+            rows.iter().all(|row| row.chars().count() <= 44),
+            "{picture}"
+        );
+        assert_eq!(
+            super::picture(&micros_of(&[5, 5])),
+            "",
+            "nothing to compare"
+        );
     }
 
     #[test]
