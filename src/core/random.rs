@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mixed(self.0)
     }
@@ -28,19 +28,19 @@ impl Random {
     /// The next number, at least 0 and below 1.
     pub fn fraction(&mut self) -> f64 {
         // The upper 53 bits: as many as a double holds.
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// The next number, below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         // Of 2^64 numbers the bound is a tiny part here, and so is the bias.
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let number = self.next().to_le_bytes();
+            let number = self.draw().to_le_bytes();
             chunk.copy_from_slice(&number[..chunk.len()]);
         }
     }
@@ -120,11 +120,11 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers_for_ever() {
         let mut random = Random(0);
         // The published first outputs of SplitMix64 for the seed 0.
-        assert_eq!(random.next(), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(random.next(), 0x6e78_9e6a_a1b9_65f4);
+        assert_eq!(random.draw(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(random.draw(), 0x6e78_9e6a_a1b9_65f4);
         let numbers = |seed, number| {
             let mut random = Random::new(seed, number);
-            [random.next(), random.next(), random.next()]
+            [random.draw(), random.draw(), random.draw()]
         };
         assert_eq!(numbers(7, 1), numbers(7, 1));
         assert_ne!(numbers(7, 1), numbers(7, 2));

@@ -272,7 +272,7 @@ impl Treatment {
         let doubled = chaos.duplicate.happens(&mut random);
         let held_back = chaos.reorder.happens(&mut random);
         let damaged = chaos.corrupt.happens(&mut random);
-        let where_to = random.next();
+        let where_to = random.draw();
         Self {
             dropped,
             doubled,

@@ -195,6 +195,8 @@ fn ask_for_destination(socket: &UdpSocket) -> io::Result<()> {
     Ok(())
 }
 
+// How wide C's integers are differs from system to system.
+#[allow(clippy::useless_conversion)]
 fn receive_told(
     socket: RawFd,
     buffer: &mut [u8],

@@ -50,7 +50,7 @@ impl Plan {
     pub fn probe(&self, seq: u32) -> Vec<u8> {
         let mut bytes = vec![0; self.size];
         let mut random = Random::new(self.run.into(), seq.into());
-        let hash = random.next();
+        let hash = random.draw();
         let rest = match bytes.split_at_mut_checked(HEADER) {
             Some((header, rest)) => {
                 header[..4].copy_from_slice(&self.run.to_be_bytes());
@@ -69,7 +69,7 @@ impl Plan {
         let header = bytes.get(..HEADER)?;
         let run: [u8; 4] = header[..4].try_into().ok()?;
         let seq = u32::from_be_bytes(header[4..8].try_into().ok()?);
-        let hash = Random::new(self.run.into(), seq.into()).next();
+        let hash = Random::new(self.run.into(), seq.into()).draw();
         (run == self.run.to_be_bytes() && header[8..] == hash.to_be_bytes()).then_some(seq)
     }
 }
@@ -214,7 +214,7 @@ impl Probes {
                     let hash: [u8; 8] = bytes[8..16].try_into().unwrap_or_default();
                     let run = u64::from(u32::from_be_bytes(run));
                     let seq = u64::from(u32::from_be_bytes(seq));
-                    Random::new(run, seq).next() == u64::from_be_bytes(hash)
+                    Random::new(run, seq).draw() == u64::from_be_bytes(hash)
                 };
                 if of_another_run {
                     return (None, Verdict::Stray);
