@@ -53,7 +53,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat)
-            opts="-n -r -f -4 -6 -q -v -h --nick --room --history --no-history --password-file --raw --send --expect --count --timeout --follow --exec --exec-max --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --idle-timeout --retry --json --quiet --verbose --color --help"
+            opts="-n -r -f -4 -6 -o -q -v -h --nick --room --history --no-history --password-file --raw --send --expect --count --timeout --follow --exec --exec-max --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --sockopt --idle-timeout --retry --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -130,6 +130,14 @@ _sockkit() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --idle-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -186,7 +194,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__serve__subcmd__chat)
-            opts="-4 -6 -q -v -h --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --idle-timeout --max-clients --max-per-ip --max-rooms --rate --max-line --send-queue --slow --history --history-bytes --log --log-rotate --password-file --allow --deny --admin-socket --drain --json --quiet --verbose --color --help"
+            opts="-4 -6 -o -q -v -h --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --sockopt --idle-timeout --max-clients --max-per-ip --max-rooms --rate --max-line --send-queue --slow --history --history-bytes --log --log-rotate --password-file --allow --deny --admin-socket --drain --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -205,6 +213,14 @@ _sockkit() {
                     return 0
                     ;;
                 --unix-mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buff
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l backlog -d 'Let this many connections wait to be accepted' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l unix-mode -d 'Give Unix sockets these permissions, in octal' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l idle-timeout -d 'Put out a client that is silent for this long, after a warning; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-clients -d 'Let in this many clients at once' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-ip -d 'Let in this many clients from one IP address' -r
@@ -81,6 +82,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l exec-max -d 'Ru
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l idle-timeout -d 'Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l retry -d 'After a cut, try to reconnect for this long, 0 for never [default: 30s, at a terminal without end]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''

@@ -17,6 +17,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 use regex::Regex;
 
+use crate::core::options::{Setting, Settings};
+
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
@@ -195,6 +197,38 @@ pub struct DialArgs {
     pub connect_timeout: Duration,
 }
 
+/// `-o` of every command that opens a socket.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct SockoptArgs {
+    /// Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated
+    #[arg(short = 'o', long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    sockopt: Vec<Setting>,
+}
+
+impl SockoptArgs {
+    /// What was asked.
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.sockopt.clone())
+    }
+}
+
+/// The same where `-o` is another option's.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct LongSockoptArgs {
+    /// Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    sockopt: Vec<Setting>,
+}
+
+impl LongSockoptArgs {
+    /// What was asked.
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.sockopt.clone())
+    }
+}
+
 /// What to do with a client that does not read what it is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum SlowPolicy {
@@ -217,6 +251,9 @@ pub struct ServeChatArgs {
     /// How to listen.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
 
     /// Put out a client that is silent for this long, after a warning; off: never
     #[arg(
@@ -359,6 +396,9 @@ pub struct ChatArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
     /// Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never
     #[arg(
         long,
@@ -479,6 +519,8 @@ mod tests {
             ("serve-chat --max-line 3", ValueValidation),
             ("serve-chat --unix-mode 999", ValueValidation),
             ("serve-chat --rate 0", ValueValidation),
+            ("serve-chat -o SO_RCVBUF=much", ValueValidation),
+            ("chat -o nosuchoption=1", ValueValidation),
             ("chat --expect (", ValueValidation),
             ("chat --timeout 0s", ValueValidation),
         ] {

@@ -13,9 +13,11 @@ use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::EventLoop;
 use crate::core::limits::raise_open_file_limit;
 use crate::core::machine::Origin;
+use crate::core::options::Settings;
+use crate::core::options::info::On;
 use crate::core::resolve::Family;
 use crate::core::signal;
-use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
+use crate::core::socket::{self, Buffers, ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
 use crate::ui::Ui;
 
@@ -66,22 +68,35 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     let options = listen_options(args);
     let mut files = Vec::new();
     let mut ready = Vec::new();
-    for (number, address) in addresses.iter().enumerate() {
+    // What is asked of all and is for one of them is set there.
+    let kinds: Vec<On> = addresses.iter().map(socket::kinds).collect();
+    options.settings.check(&kinds)?;
+    for (number, (address, kind)) in addresses.iter().zip(kinds).enumerate() {
+        let options = ListenOptions {
+            settings: options.settings.limited_to(kind),
+            ..options.clone()
+        };
         for Listening {
             socket,
             address,
             file,
         } in listen(address, &options)?
         {
+            for granted in options.settings.granted(&socket.socket()) {
+                ui.detail(1, &format!("{address}: {granted}"));
+            }
             // Every origin but the operators' is a client's.
             driver.listen(socket, Origin(number as u32))?;
             files.extend(file);
             ready.push(address);
         }
     }
+    driver.set_on_accept(options.settings.clone());
     if let Some(admin) = admin {
+        // What was asked of the clients' sockets is not for the operators'.
         let options = ListenOptions {
             unix_mode: 0o600,
+            settings: Settings::default(),
             ..options
         };
         for listening in listen(&admin, &options)? {
@@ -173,6 +188,7 @@ fn listen_options(args: &ServeChatArgs) -> ListenOptions {
             send: socket.send_buffer.map(cli::Size::as_usize),
             recv: socket.recv_buffer.map(cli::Size::as_usize),
         },
+        settings: args.sockopt.settings(),
     }
 }
 

@@ -73,6 +73,7 @@ const SERVE_CHAT: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "SIGNALS",
             &[
@@ -115,6 +116,7 @@ const CHAT: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "JSON",
             &[
@@ -164,6 +166,20 @@ const CHAT: Page = Page {
     ],
     see_also: "sockkit(1), sockkit-serve-chat(1), nc(1)",
 };
+
+const OPTIONS: (&str, &[(&str, &str)]) = (
+    "SOCKET OPTIONS",
+    &[
+        (
+            "-o NAME=VALUE",
+            "The name of the option in any case, with or without its prefix: SO_RCVBUF, rcvbuf. It is set before the socket is bound or connected, above what the program itself sets; of two for the same option the last one holds. What was granted is told with -v. sockkit inspect --explain lists all options.",
+        ),
+        (
+            "VALUE",
+            "on or off; a number, with K, M, G, KiB, MiB or GiB if it counts bytes and with a unit such as 60s or 500ms if it is a time; a name such as EF, bbr or eth0; bytes as 0x0102. NAME alone means on.",
+        ),
+    ],
+);
 
 const COMPLETIONS: Page = Page {
     synopsis: "sockkit completions SHELL",

@@ -33,6 +33,7 @@ use self::connection::{Connections, Read};
 use self::inbox::{Inbox, Posted};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Origin};
+use crate::core::options::Settings;
 use crate::core::timers::Timers;
 use crate::core::transport::Transport;
 use crate::error::{Error, Kind, Result};
@@ -143,6 +144,12 @@ impl<M: Machine> EventLoop<M> {
         self.listeners
             .add(self.poll.registry(), token, listener, origin)
             .map_err(|error| Error::new(Kind::Other, "cannot watch a listener").because(error))
+    }
+
+    /// Socket options of accepted sockets: those of [`crate::core::socket::ListenOptions`], as far as a listener
+    /// cannot hand them down.
+    pub fn set_on_accept(&mut self, settings: Settings) {
+        self.listeners.set(settings);
     }
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the

@@ -190,6 +190,12 @@ fn scope_of(ip: Ipv6Addr, zone: &Zone) -> Result<u32> {
     })
 }
 
+/// The index of the interface of this name.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    // Any link-local address will do where an address is needed to ask with.
+    look_up_zone(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), name)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn look_up_zone(_ip: Ipv6Addr, zone: &str) -> io::Result<u32> {
     use socket2::{Domain, Socket, Type};

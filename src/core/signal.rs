@@ -11,13 +11,29 @@
 //! this is found out from `/proc/self/status` and respected. Elsewhere nothing safe tells, and they are
 //! caught.
 
+use std::sync::mpsc;
+
 use crate::core::event_loop::Handle;
+use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
 
 /// Reports SIGINT, SIGTERM and SIGHUP (on Windows: console events) to the loop from now on, for as long
 /// as the loop lives. Once per process on Windows.
 pub fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<()> {
-    system::watch(handle)
+    // A loop that has ended hears no more.
+    tell(move |signal| handle.signal(signal).is_ok())
+}
+
+/// The same for a command without a loop: whoever waits for the next one can wait for a signal meanwhile.
+pub fn receiver() -> Result<mpsc::Receiver<Signal>> {
+    let (sender, receiver) = mpsc::channel();
+    tell(move |signal| sender.send(signal).is_ok())?;
+    Ok(receiver)
+}
+
+/// Tells `listener` of each signal, until it wants no more.
+fn tell(listener: impl FnMut(Signal) -> bool + Send + 'static) -> Result<()> {
+    system::tell(listener)
         .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
 }
 
@@ -29,10 +45,11 @@ mod system {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    use crate::core::event_loop::Handle;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> io::Result<()> {
+    pub(super) fn tell(
+        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    ) -> io::Result<()> {
         let ignored = ignored_at_start();
         let wanted = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
@@ -48,7 +65,7 @@ mod system {
                         SIGHUP => Signal::HangUp,
                         _ => Signal::Terminate,
                     };
-                    if handle.signal(signal).is_err() {
+                    if !listener(signal) {
                         break;
                     }
                 }
@@ -108,13 +125,14 @@ mod system {
 
 #[cfg(not(unix))]
 mod system {
-    use crate::core::event_loop::Handle;
     use crate::core::machine::Signal;
 
-    pub(super) fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<(), ctrlc::Error> {
+    pub(super) fn tell(
+        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    ) -> Result<(), ctrlc::Error> {
         ctrlc::set_handler(move || {
-            // The loop may have ended before the process.
-            let _ = handle.signal(Signal::Interrupt);
+            // Whoever listened may have ended before the process.
+            let _ = listener(Signal::Interrupt);
         })
     }
 }

@@ -9,6 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]
@@ -40,6 +41,15 @@ impl Transport {
             Transport::Tcp(stream) => registry.register(stream, token, both),
             #[cfg(unix)]
             Transport::Unix(stream) => registry.register(stream, token, both),
+        }
+    }
+
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        match self {
+            Transport::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Transport::Unix(stream) => SockRef::from(stream),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::core::address::Address;
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::event_loop::Handle;
 use crate::core::machine::Origin;
+use crate::core::options::Settings;
 use crate::core::resolve::Family;
 use crate::core::socket::Buffers;
 use crate::error::IoReason;
@@ -24,7 +25,7 @@ pub(super) struct Dialler {
 
 impl Dialler {
     /// With the options as they were typed.
-    pub(super) fn new(address: Address, args: &DialArgs) -> Self {
+    pub(super) fn new(address: Address, args: &DialArgs, settings: Settings) -> Self {
         let socket = &args.socket;
         let family = match (socket.ipv4, socket.ipv6) {
             (true, _) => Family::V4,
@@ -38,6 +39,7 @@ impl Dialler {
                 send: socket.send_buffer.map(|size| size.as_usize()),
                 recv: socket.recv_buffer.map(|size| size.as_usize()),
             },
+            settings,
         };
         Self { address, options }
     }
@@ -48,7 +50,12 @@ impl Dialler {
         thread::spawn(move || {
             let mut watch = |step: Step| detail(&describe(&step));
             let told = match dial(&address, &options, &mut watch) {
-                Ok(Dialled { transport, peer }) => handle.adopt(transport, peer, ORIGIN),
+                Ok(Dialled { transport, peer }) => {
+                    for granted in options.settings.granted(&transport.socket()) {
+                        detail(&granted.to_string());
+                    }
+                    handle.adopt(transport, peer, ORIGIN)
+                }
                 Err(error) => handle.urgent(Note::DialFailed(error)),
             };
             // A loop that has ended has no use for the connection.

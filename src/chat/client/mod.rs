@@ -53,7 +53,7 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let scripted = args.raw || !args.send.is_empty() || goal(args).target().is_some();
     let interactive = ui.interactive() && !scripted;
     let config = config(args, &address, interactive)?;
-    let dialler = Dialler::new(address, &args.dial);
+    let dialler = Dialler::new(address, &args.dial, args.sockopt.settings());
     if args.raw {
         let lines_matter = ui.json() || args.exec.is_some() || goal(args).target().is_some();
         let verbatim = !lines_matter && !io::stdout().is_terminal();

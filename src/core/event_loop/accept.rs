@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::Origin;
+use crate::core::options::Settings;
 use crate::core::socket;
 use crate::core::transport::Transport;
 
@@ -29,6 +30,17 @@ pub enum ListenerSocket {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(UnixListener),
+}
+
+impl ListenerSocket {
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        match self {
+            ListenerSocket::Tcp(listener) => SockRef::from(listener),
+            #[cfg(unix)]
+            ListenerSocket::Unix(listener) => SockRef::from(listener),
+        }
+    }
 }
 
 enum Socket {
@@ -69,6 +81,8 @@ pub(super) struct Listeners {
     wanting: bool,
     /// What of that the machine was told.
     told: bool,
+    /// Socket options that each accepted socket gets which its listener cannot hand down.
+    settings: Settings,
 }
 
 /// How many connections in a row may be gone before they are accepted. Beyond it the error is taken for
@@ -78,6 +92,10 @@ const GONE_IN_A_ROW: u32 = 1024;
 impl Listeners {
     pub(super) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    pub(super) fn set(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     pub(super) fn add(
@@ -157,7 +175,7 @@ impl Listeners {
             self.turn = (self.turn + 1) % self.list.len();
             let listener = &mut self.list[self.turn];
             while listener.ready {
-                let error = match accept_one(&listener.socket) {
+                let error = match accept_one(&listener.socket, &self.settings) {
                     Ok((transport, peer)) => {
                         self.paused = false;
                         return Accepted::Connection(transport, peer, listener.origin);
@@ -204,18 +222,21 @@ fn meaning(error: &io::Error) -> Meaning {
     }
 }
 
-fn accept_one(socket: &Socket) -> io::Result<(Transport, PeerAddr)> {
+fn accept_one(socket: &Socket, settings: &Settings) -> io::Result<(Transport, PeerAddr)> {
     match socket {
         Socket::Tcp(listener) => {
             let (stream, address) = listener.accept()?;
             if !socket::ACCEPTED_INHERIT {
                 socket::set_stream_options(&SockRef::from(&stream));
             }
+            settings.apply_to_accepted(&SockRef::from(&stream), socket::ACCEPTED_INHERIT);
             Ok((Transport::Tcp(stream), PeerAddr::from_socket_addr(address)))
         }
         #[cfg(unix)]
         Socket::Unix(listener) => {
             let (stream, address) = listener.accept()?;
+            // Unix sockets hand down less: on Linux not even the buffers (unix_create1 makes a new one).
+            settings.apply_to_accepted(&SockRef::from(&stream), false);
             // mio takes an abstract name for none.
             let address = match address.as_pathname() {
                 Some(_) => address,

@@ -28,6 +28,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{ListenOptions, Listening};
 use crate::core::address::{Address, UnixName};
 use crate::core::event_loop::ListenerSocket;
+use crate::core::options::Unopened;
+use crate::core::options::info::{On, When};
 use crate::error::{Error, Kind, Result};
 
 /// How often and how long apart a lock is tried that another starting server holds: one second, where
@@ -105,6 +107,7 @@ pub(super) fn listen(
             file,
         }),
         Err(Obstacle::Occupied(who)) => Err(cannot().because(who)),
+        Err(Obstacle::Setting(error)) => Err(error),
         Err(Obstacle::Io(error)) if error.kind() == io::ErrorKind::NotFound => Err(cannot()
             .because(error)
             .hint("the directory of a Unix socket has to exist")),
@@ -118,6 +121,17 @@ enum Obstacle {
     Occupied(&'static str),
     /// The system says no.
     Io(io::Error),
+    /// It says no to a socket option.
+    Setting(Error),
+}
+
+impl From<Unopened> for Obstacle {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Io(error) => Obstacle::Io(error),
+            Unopened::Setting(error) => Obstacle::Setting(error),
+        }
+    }
 }
 
 impl From<io::Error> for Obstacle {
@@ -152,7 +166,7 @@ fn listen_at(path: &Path, options: &ListenOptions) -> Result<Made, Obstacle> {
         result => result?,
     }
     let file = SocketFile::new(path)?;
-    let finish = || -> io::Result<UnixListener> {
+    let finish = || -> Result<UnixListener, Unopened> {
         let has = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
         if has != options.unix_mode {
             fs::set_permissions(path, fs::Permissions::from_mode(options.unix_mode))?;
@@ -169,8 +183,11 @@ fn listen_at(path: &Path, options: &ListenOptions) -> Result<Made, Obstacle> {
     }
 }
 
-fn start(socket: Socket, options: &ListenOptions) -> io::Result<UnixListener> {
+fn start(socket: Socket, options: &ListenOptions) -> Result<UnixListener, Unopened> {
     options.buffers.set(&socket)?;
+    options
+        .settings
+        .apply(&socket, On::UNIX_STREAM, When::Before)?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
