@@ -34,6 +34,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -s h -l help -d 'Print hel
 complete -c sockkit -n "__fish_sockkit_needs_command" -s V -l version -d 'Print version'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "serve-chat" -d 'Run a chat server that anyone can join with nc, telnet or sockkit chat'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'Join a chat, at a terminal or in a pipe'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show what a host, a socket or a process really has: options, addresses, TCP\'s knowledge'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
@@ -97,6 +98,31 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l listen -d 'Listen here and look at the sockets' -r -f -a "(__fish_print_hostnames)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l pid -d 'Look at the sockets of this process' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l fd -d 'Look at this descriptor alone: of --pid, else one that sockkit was started with' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l profile -d 'Show a built-in profile' -r -f -a "server\t''
+client\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l diff -d 'Show where two differ: a profile, a file that --json wrote, an address to connect to' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l explain -d 'Explain a socket option; without a name list them all' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l address -d 'Show an IP address in every notation: 0x7f000001, 2130706433, fe80::1%eth0' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l watch -d 'Look again and again, so far apart, and print what has changed' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l all-sockets -d 'List all sockets with their processes'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l can -d 'Show what this user may do with sockets'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l all -d 'Show all options of the catalogue, not only the usual ones'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"

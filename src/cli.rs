@@ -5,6 +5,7 @@
 //! definition ([`completions`], [`man_page`]) and committed; `tests/assets.rs` compares them.
 
 mod assets;
+mod inspect;
 mod manual;
 mod password;
 mod values;
@@ -21,6 +22,7 @@ use crate::core::options::{Setting, Settings};
 
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
+pub use inspect::{InspectArgs, ProfileName};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
 
@@ -110,6 +112,9 @@ pub enum Command {
     /// Join a chat, at a terminal or in a pipe
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(Box<ChatArgs>),
+    /// Show what a host, a socket or a process really has: options, addresses, TCP's knowledge
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(Box<InspectArgs>),
     /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -137,6 +142,18 @@ Examples:
   sockkit chat --expect 'deploy v[0-9.]+' --timeout 1h
                                               Wait until somebody says it, and print it
   sockkit chat --json --follow </dev/null     Every event as a line of JSON";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  sockkit inspect                             This host: interfaces, limits, defaults of sockets
+  sockkit inspect example.com:443             Resolve, connect, and show what the socket has
+  sockkit inspect -o SO_RCVBUF=4MiB           What the kernel grants of that, and why
+  sockkit inspect --pid 4711                  The sockets of a running process
+  sockkit inspect --pid 4711 --fd 7 --watch 1s
+                                              One of them, and what changes
+  sockkit inspect --explain linger            What an option is, and its pitfall
+  sockkit inspect --diff server db.lan:5432   Where a live socket differs from a profile
+  sockkit inspect --address 0x7f000001        An address in every notation";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

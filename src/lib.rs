@@ -5,8 +5,9 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! chat -> ui, core, error, cli (its own Args struct)
+//! inspect -> ui, core, error, cli (its own Args struct)
 //! transfer -> core, error
-//! ui   -> core, error, cli (Globals), and the events that it prints
+//! ui   -> core, error, cli (Globals), and the events and reports that it prints
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! - [`error`]: what went wrong, with a kind that becomes the exit status.
 //! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
 //! - [`chat`]: `serve-chat` and `chat`.
+//! - [`inspect`]: what a host, a socket or a process really has.
 //! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
@@ -26,6 +28,7 @@ pub mod chat;
 pub mod cli;
 pub mod core;
 pub mod error;
+pub mod inspect;
 pub mod transfer;
 pub mod ui;
 
@@ -38,6 +41,7 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
     match command {
         Command::ServeChat(args) => chat::serve::run(ui, args),
         Command::Chat(args) => chat::client::run(ui, args),
+        Command::Inspect(args) => inspect::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

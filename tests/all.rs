@@ -7,6 +7,7 @@ mod assets;
 mod chat;
 mod command_line;
 mod house;
+mod inspect;
 mod serve_chat;
 mod support;
 // Where rustix can make a pseudo-terminal.

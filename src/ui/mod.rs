@@ -1,13 +1,15 @@
 //! The only terminal output of the program: data goes to stdout, talk to stderr.
 //!
 //! - [`json`]: events as NDJSON, for programs;
-//! - [`human`]: the same for people, with colours and local times.
+//! - [`human`]: the same for people, with colours and local times;
+//! - [`table`]: reports for people.
 //!
 //! Nothing here panics on a closed pipe, and nothing that came from a peer leaves here with the power to
 //! command a terminal.
 
 pub mod human;
 pub mod json;
+pub mod table;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -17,6 +19,7 @@ use crate::cli::{Color, Globals};
 use crate::core::address::Address;
 use crate::core::sanitise::sanitise_str;
 use crate::error::{Error, Kind, Result};
+use crate::inspect::report::Report;
 
 /// What became of something that was to be printed on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +106,18 @@ impl Ui {
         let mut line = Vec::new();
         json::line(&mut line, event);
         self.write(&line)
+    }
+
+    /// Prints a report on stdout: as a line of JSON, as tables on a terminal, else as plain text.
+    pub fn report(&self, report: &Report) -> Result<Output> {
+        if self.json() {
+            return self.event(report);
+        }
+        let width = match io::stdout().is_terminal() {
+            true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            false => None,
+        };
+        self.write(table::render(report, width).as_bytes())
     }
 
     /// Says something on stderr that a person may want to know.
