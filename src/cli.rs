@@ -7,6 +7,7 @@
 mod assets;
 mod code;
 mod echo;
+mod inspect;
 mod manual;
 mod password;
 mod tls;
@@ -20,10 +21,13 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 use regex::Regex;
 
+use crate::core::options::{Setting, Settings};
+
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
 pub use code::{CODE_VARIABLE, CodeArgs};
 pub use echo::{ChaosArgs, DEFAULT_ECHO_ADDRESS, EchoArgs, PingArgs};
+pub use inspect::{InspectArgs, ProfileName};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
 pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
@@ -140,6 +144,9 @@ pub enum Command {
     /// Measure and verify an echo server: round trips, loss, corruption
     #[command(after_help = echo::PING_EXAMPLES)]
     Ping(Box<PingArgs>),
+    /// Show what a host, a socket or a process really has: options, addresses, TCP's knowledge
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(Box<InspectArgs>),
     /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -192,6 +199,18 @@ Examples:
                                      Pass what comes on; the status says whether it was right
   sockkit recv-file --connect host:8889
                                      Fetch from a send-file --listen";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  sockkit inspect                             This host: interfaces, limits, defaults of sockets
+  sockkit inspect example.com:443             Resolve, connect, and show what the socket has
+  sockkit inspect -o SO_RCVBUF=4MiB           What the kernel grants of that, and why
+  sockkit inspect --pid 4711                  The sockets of a running process
+  sockkit inspect --pid 4711 --fd 7 --watch 1s
+                                              One of them, and what changes
+  sockkit inspect --explain linger            What an option is, and its pitfall
+  sockkit inspect --diff server db.lan:5432   Where a live socket differs from a profile
+  sockkit inspect --address 0x7f000001        An address in every notation";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -271,25 +290,59 @@ impl SocketArgs {
 
 impl ListenArgs {
     /// As the core takes them.
-    pub fn options(&self) -> ListenOptions {
+    pub fn options(&self, settings: Settings) -> ListenOptions {
         ListenOptions {
             family: self.socket.family(),
             backlog: self.backlog,
             reuse_port: self.reuse_port,
             unix_mode: self.unix_mode,
             buffers: self.socket.buffers(),
+            settings,
         }
     }
 }
 
 impl DialArgs {
     /// As the core takes them.
-    pub fn options(&self) -> DialOptions {
+    pub fn options(&self, settings: Settings) -> DialOptions {
         DialOptions {
             family: self.socket.family(),
             timeout: self.connect_timeout,
             buffers: self.socket.buffers(),
+            settings,
         }
+    }
+}
+
+/// `-o` of every command that opens a socket.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct SockoptArgs {
+    /// Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated
+    #[arg(short = 'o', long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    sockopt: Vec<Setting>,
+}
+
+impl SockoptArgs {
+    /// What was asked.
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.sockopt.clone())
+    }
+}
+
+/// The same where `-o` is another option's.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct LongSockoptArgs {
+    /// Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    sockopt: Vec<Setting>,
+}
+
+impl LongSockoptArgs {
+    /// What was asked.
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.sockopt.clone())
     }
 }
 
@@ -318,6 +371,9 @@ pub struct ServeChatArgs {
     /// The certificate.
     #[command(flatten)]
     pub tls: TlsServerArgs,
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
 
     /// Put out a client that is silent for this long, after a warning; off: never
     #[arg(
@@ -463,6 +519,9 @@ pub struct ChatArgs {
     /// Whom to trust.
     #[command(flatten)]
     pub tls: TlsClientArgs,
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
     /// Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never
     #[arg(
         long,
@@ -554,6 +613,10 @@ pub struct SendFileArgs {
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
+
     /// Wait for the receiver to connect instead of connecting
     #[arg(long)]
     pub listen: bool,
@@ -584,6 +647,10 @@ pub struct RecvFileArgs {
     /// Listen here, or connect with --connect: host:port, :port for every interface, unix:/path
     #[arg(value_name = "ADDR", default_value = DEFAULT_TRANSFER_ADDRESS, value_hint = ValueHint::Hostname)]
     pub address: String,
+
+    /// Socket options; -o is the output's here.
+    #[command(flatten)]
+    pub sockopt: LongSockoptArgs,
 
     /// Store beneath this directory
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
@@ -744,6 +811,8 @@ mod tests {
             ("serve-chat --max-line 3", ValueValidation),
             ("serve-chat --unix-mode 999", ValueValidation),
             ("serve-chat --rate 0", ValueValidation),
+            ("serve-chat -o SO_RCVBUF=much", ValueValidation),
+            ("chat -o nosuchoption=1", ValueValidation),
             ("chat --expect (", ValueValidation),
             ("chat --timeout 0s", ValueValidation),
             ("echo --once --count 3", ArgumentConflict),

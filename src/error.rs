@@ -88,6 +88,11 @@ impl Error {
         self.kind
     }
 
+    /// The cause, if there is one.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
+
     /// The advice, if there is any.
     pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -5,8 +5,8 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! transfer -> ui, core, error, cli (its own Args structs)
-//! chat, echo -> ui, core, error, cli (its own Args struct)
-//! ui   -> core, error, cli (Globals), and the events that it prints
+//! chat, echo, inspect -> ui, core, error, cli (its own Args struct)
+//! ui   -> core, error, cli (Globals), and the events and reports that it prints
 //! cli  -> core (what an option's value is)
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```
@@ -16,6 +16,7 @@
 //! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
 //! - [`chat`]: `serve-chat` and `chat`.
 //! - [`echo`]: `echo` and `ping`.
+//! - [`inspect`]: what a host, a socket or a process really has.
 //! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod core;
 pub mod echo;
 pub mod error;
+pub mod inspect;
 pub mod transfer;
 pub mod ui;
 
@@ -45,6 +47,7 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
         Command::RecvFile(args) => transfer::recv_file::run(ui, args),
         Command::Echo(args) => echo::server::run(ui, args),
         Command::Ping(args) => echo::ping::run(ui, args),
+        Command::Inspect(args) => inspect::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

@@ -9,6 +9,7 @@ mod code;
 mod command_line;
 mod echo;
 mod house;
+mod inspect;
 mod serve_chat;
 mod support;
 mod transfer;

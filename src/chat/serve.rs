@@ -14,9 +14,11 @@ use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::limits::raise_open_file_limit;
 use crate::core::machine::{Origin, Signal};
+use crate::core::options::Settings;
+use crate::core::options::info::On;
 use crate::core::secure::tls::Acceptor;
 use crate::core::signal;
-use crate::core::socket::{ListenOptions, Listening, listen};
+use crate::core::socket::{self, ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
 use crate::ui::Ui;
 use crate::ui::human::Style;
@@ -73,10 +75,17 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             })
         })
         .transpose()?;
-    let options = args.listen.options();
+    let options = args.listen.options(args.sockopt.settings());
     let mut files = Vec::new();
     let mut ready = Vec::new();
-    for (number, address) in addresses.iter().enumerate() {
+    // What is asked of all and is for one of them is set there.
+    let kinds: Vec<On> = addresses.iter().map(socket::kinds).collect();
+    options.settings.check(&kinds)?;
+    for (number, (address, kind)) in addresses.iter().zip(kinds).enumerate() {
+        let options = ListenOptions {
+            settings: options.settings.limited_to(kind),
+            ..options.clone()
+        };
         for Listening {
             socket,
             address,
@@ -84,15 +93,21 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
         } in listen(address, &options)?
         {
             let secure = acceptor.clone().filter(|_| address.scheme() == Scheme::Tls);
+            for granted in options.settings.granted(&socket.socket()) {
+                ui.detail(1, &format!("{address}: {granted}"));
+            }
             // Every origin but the operators' is a client's.
             driver.listen_as(socket, Origin(number as u32), secure)?;
             files.extend(file);
             ready.push(address);
         }
     }
+    driver.set_on_accept(options.settings.clone());
     if let Some(admin) = admin {
+        // What was asked of the clients' sockets is not for the operators'.
         let options = ListenOptions {
             unix_mode: 0o600,
+            settings: Settings::default(),
             ..options
         };
         for listening in listen(&admin, &options)? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::values::{self, RateLimit, Size, Timeout};
-use super::{DialArgs, ListenArgs};
+use super::{DialArgs, ListenArgs, SockoptArgs};
 use crate::core::datagram::open::Group;
 use crate::core::random::Probability;
 
@@ -34,6 +34,10 @@ pub struct EchoArgs {
     /// Listen here: host:port, udp://host:port, unix:/path, unixgram:/path; port 0 picks a free one
     #[arg(value_name = "ADDR", default_value = DEFAULT_ECHO_ADDRESS, value_hint = ValueHint::Hostname)]
     pub addresses: Vec<String>,
+
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
 
     /// Send back with the time before each line; before each datagram with the times of receipt and answer
     #[arg(long)]
@@ -145,6 +149,10 @@ pub struct PingArgs {
     /// Measure the echo server here: host:port, udp://host:port, unix:/path, unixgram:/path
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     pub address: String,
+
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
 
     /// Send this many probes
     #[arg(short, long, value_name = "N", default_value = "10", value_parser = values::probe_count)]

@@ -21,6 +21,7 @@ pub(super) fn page(name: Option<&str>) -> Page {
         Some("recv-file") => RECV_FILE,
         Some("echo") => ECHO,
         Some("ping") => PING,
+        Some("inspect") => INSPECT,
         Some("completions") => COMPLETIONS,
         Some("man") => MAN,
         _ => SOCKKIT,
@@ -77,7 +78,7 @@ const SOCKKIT: Page = Page {
         "Servers listen on this machine only, unless an address says otherwise. What a peer sends never reaches the terminal raw: control characters, escape sequences and bidirectional overrides are made visible.",
     ],
     lists: &[ADDRESSES, ("ENVIRONMENT", &[COLOURS])],
-    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-send-file(1), sockkit-recv-file(1), sockkit-echo(1), sockkit-ping(1), sockkit-completions(1), sockkit-man(1), nc(1)",
+    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-send-file(1), sockkit-recv-file(1), sockkit-echo(1), sockkit-ping(1), sockkit-inspect(1), sockkit-completions(1), sockkit-man(1), nc(1)",
 };
 
 const SERVE_CHAT: Page = Page {
@@ -91,6 +92,7 @@ const SERVE_CHAT: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "SIGNALS",
             &[
@@ -143,6 +145,7 @@ const CHAT: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "JSON",
             &[
@@ -360,6 +363,34 @@ const PING: Page = Page {
         ("ENVIRONMENT", &[COLOURS]),
     ],
     see_also: "sockkit(1), sockkit-echo(1), ping(8)",
+};
+
+const OPTIONS: (&str, &[(&str, &str)]) = (
+    "SOCKET OPTIONS",
+    &[
+        (
+            "-o NAME=VALUE",
+            "The name of the option in any case, with or without its prefix: SO_RCVBUF, rcvbuf. It is set before the socket is bound or connected, above what the program itself sets; of two for the same option the last one holds. What was granted is told with -v. sockkit inspect --explain lists all options.",
+        ),
+        (
+            "VALUE",
+            "on or off; a number, with K, M, G, KiB, MiB or GiB if it counts bytes and with a unit such as 60s or 500ms if it is a time; a name such as EF, bbr or eth0; bytes as 0x0102. NAME alone means on.",
+        ),
+    ],
+);
+
+const INSPECT: Page = Page {
+    synopsis: "sockkit inspect [OPTIONS] [ADDR]",
+    description: &[
+        "Shows what a host, a socket or a process really has. Without arguments: interfaces and their addresses, names, the limits that matter to sockets, and what each option is on a new socket of each kind.",
+        "With an address it resolves the name, connects, and shows the addresses, options and, on Linux, what TCP knows of the way, with remarks on what is unusual. With udp:// a datagram socket is connected, which sends nothing. With --listen the socket is bound instead.",
+        "With -o alone it says what the kernel grants of what is asked, and why that is something else: doubled, capped by which setting, raised to the least.",
+        "With --pid it shows the sockets of a running process through duplicates of its descriptors (Linux 5.6): nothing is read from them and nothing is set, and options whose reading has an effect are left out. The process has to be of the same user, or the user has to have CAP_SYS_PTRACE. A person is shown one line each, and with --fd N or --all the options; --json always has all.",
+        "On a terminal tables fit its width, down to 20 columns. In a pipe a row is a line and - stands for what does not apply. With --json each value has its unit, or the reason why it is missing: unsupported, not_applicable or denied.",
+        "On systems other than Linux --pid and --all-sockets are not available, TCP's knowledge is not shown, and of interfaces only names, numbers and addresses.",
+    ],
+    lists: &[ADDRESSES, OPTIONS, ("ENVIRONMENT", &[COLOURS])],
+    see_also: "sockkit(1), socket(7), tcp(7), ip(7), ss(8)",
 };
 
 const COMPLETIONS: Page = Page {

@@ -13,70 +13,9 @@ use crate::core::datagram::open::Group;
 /// How long the text before each line of an echo may be: as much goes out for every empty line of a peer.
 const MAX_PREFIX: usize = 256;
 
-/// A number of bytes, typed as `4096`, `4K` or `4KiB`; `K`, `M` and `G` are powers of 1024.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Size(u64);
-
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-
-impl Size {
-    /// From a number of bytes.
-    pub const fn from_bytes(bytes: u64) -> Self {
-        Self(bytes)
-    }
-
-    /// The number of bytes.
-    pub const fn bytes(self) -> u64 {
-        self.0
-    }
-
-    /// The number of bytes as a length in memory, at most what the machine can address.
-    pub fn as_usize(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit {
-            "" | "B" => 1,
-            "k" | "K" | "KiB" => KIB,
-            "m" | "M" | "MiB" => MIB,
-            "g" | "G" | "GiB" => GIB,
-            _ => return Err(
-                "a size is a number with K, M, G, KiB, MiB, GiB or nothing behind it, such as 64K"
-                    .into(),
-            ),
-        };
-        if number.is_empty() {
-            return Err("a size begins with a number, such as 64K".into());
-        }
-        number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(unit))
-            .map(Self)
-            .ok_or_else(|| "too large".into())
-    }
-}
-
-impl fmt::Display for Size {
-    /// In the largest unit without a remainder, which reads back as the same.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, name) in [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")] {
-            if self.0 != 0 && self.0.is_multiple_of(unit) {
-                return write!(f, "{}{name}", self.0 / unit);
-            }
-        }
-        write!(f, "{}", self.0)
-    }
-}
+use crate::core::options::Setting;
+pub use crate::core::size::Size;
+use crate::core::size::{GIB, KIB, MIB};
 
 /// A limit of time that can be switched off: `5m`, `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,13 +125,13 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
 
 fn size_within(text: &str, low: u64, high: u64) -> Result<Size, String> {
     let size: Size = text.parse()?;
-    if (low..=high).contains(&size.0) {
+    if (low..=high).contains(&size.bytes()) {
         Ok(size)
     } else {
         Err(format!(
             "{size} is not within {} to {}",
-            Size(low),
-            Size(high)
+            Size::from_bytes(low),
+            Size::from_bytes(high)
         ))
     }
 }
@@ -286,7 +225,7 @@ pub(super) fn probe_size(text: &str) -> Result<Size, String> {
 /// How many probes: the time of each is kept, to tell the exact percentiles.
 pub(super) fn probe_count(text: &str) -> Result<u32, String> {
     let size: Size = text.parse()?;
-    match u32::try_from(size.0) {
+    match u32::try_from(size.bytes()) {
         Ok(count @ 1..=1_048_576) => Ok(count),
         _ => Err("a number of probes is within 1 to 1M".into()),
     }
@@ -322,6 +261,14 @@ pub(super) fn group(text: &str) -> Result<Group, &'static str> {
     }
 }
 
+/// A socket option and its value. The hint goes along: clap has one place for both.
+pub(super) fn setting(text: &str) -> Result<Setting, String> {
+    Setting::parse(text).map_err(|error| match error.advice() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
+
 /// The name of a subcommand.
 pub(super) fn subcommand(text: &str) -> Result<String, String> {
     let command = super::command();
@@ -353,7 +300,7 @@ mod tests {
             ("2M", 2 << 20),
             ("1GiB", 1 << 30),
         ] {
-            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+            assert_eq!(text.parse(), Ok(Size::from_bytes(bytes)), "{text}");
         }
         for text in ["", "K", "4KB", "4 K", "-4", "1.5M", "99999999999G", "4Kib"] {
             assert!(text.parse::<Size>().is_err(), "{text}");
@@ -363,7 +310,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_size_reads_back_as_it_is_printed(bytes: u64) {
-            prop_assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
+            prop_assert_eq!(Size::from_bytes(bytes).to_string().parse(), Ok(Size::from_bytes(bytes)));
         }
 
         #[test]

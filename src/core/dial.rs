@@ -18,8 +18,10 @@ use self::race::{Move, Race, interleaved};
 #[cfg(unix)]
 use crate::core::address::UnixName;
 use crate::core::address::{Address, Endpoint, PeerAddr};
+use crate::core::options::info::{On, When};
+use crate::core::options::{Settings, Unopened};
 use crate::core::resolve::{self, Family, resolve};
-use crate::core::socket::{Buffers, set_stream_options};
+use crate::core::socket::{Buffers, set_stream_options, tcp_kind};
 use crate::core::transport::Transport;
 use crate::error::{Error, Kind, Result};
 
@@ -32,6 +34,8 @@ pub struct DialOptions {
     pub timeout: Duration,
     /// The socket's buffers.
     pub buffers: Buffers,
+    /// Socket options, which go above all of the profile.
+    pub settings: Settings,
 }
 
 impl Default for DialOptions {
@@ -40,6 +44,7 @@ impl Default for DialOptions {
             family: Family::Any,
             timeout: Duration::from_secs(10),
             buffers: Buffers::default(),
+            settings: Settings::default(),
         }
     }
 }
@@ -81,7 +86,7 @@ pub struct Dialled {
 ///
 /// [`Kind::Unreachable`]: `cannot connect to host:port: connection refused`, with the cause that all
 /// attempts share, else that of the first address; or what [`resolve`] says. [`Kind::TimedOut`]:
-/// `cannot connect to host:port: timed out after 10s`.
+/// `cannot connect to host:port: timed out after 10s`. Of either kind, or [`Kind::Usage`]: what [`Settings`] says.
 pub fn dial(
     address: &Address,
     options: &DialOptions,
@@ -95,6 +100,8 @@ pub fn dial(
         Endpoint::Inet { .. } => {
             let found = resolve_in_time(address, options, &clock)?;
             let order = interleaved(&found);
+            let kinds: Vec<On> = order.iter().copied().map(tcp_kind).collect();
+            options.settings.check(&kinds)?;
             watch(Step::Resolved {
                 addresses: order.clone(),
                 took: clock.now(),
@@ -102,7 +109,10 @@ pub fn dial(
             connect_any(address, &order, options, &clock, watch)
         }
         #[cfg(unix)]
-        Endpoint::Unix(name) => connect_unix(address, name, options, &clock, watch),
+        Endpoint::Unix(name) => {
+            options.settings.check(&[On::UNIX_STREAM])?;
+            connect_unix(address, name, options, &clock, watch)
+        }
         #[cfg(not(unix))]
         Endpoint::Unix(_) => Err(Error::new(
             Kind::Usage,
@@ -190,9 +200,11 @@ fn connect_any(
         match race.next(clock.now()) {
             Move::Start(number) => {
                 let began = clock.now();
-                match start(order[number], options.buffers, number, &poll) {
+                match start(order[number], options, number, &poll) {
                     Ok(stream) => running[number] = Some(Attempt { stream, began }),
-                    Err(error) => {
+                    // It would fail on the next address as well.
+                    Err(Unopened::Setting(error)) => return Err(error),
+                    Err(Unopened::Io(error)) => {
                         ended(number, began, Err(copy(&error)));
                         causes[number] = Some(error);
                         race.failed(clock.now());
@@ -227,6 +239,11 @@ fn connect_any(
                         .deregister(&mut won.stream)
                         .map_err(cannot_wait)?;
                     ended(number, began, Ok(()));
+                    options.settings.apply(
+                        &SockRef::from(&won.stream),
+                        tcp_kind(order[number]),
+                        When::Connected,
+                    )?;
                     return Ok(Dialled {
                         transport: Transport::Tcp(won.stream),
                         peer: PeerAddr::from_socket_addr(order[number]),
@@ -247,18 +264,21 @@ fn connect_any(
 /// the SYN carries (tcp(7)).
 fn start(
     to: SocketAddr,
-    buffers: Buffers,
+    options: &DialOptions,
     number: usize,
     poll: &Poll,
-) -> io::Result<mio::net::TcpStream> {
+) -> Result<mio::net::TcpStream, Unopened> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    buffers.set(&socket)?;
+    options.buffers.set(&socket)?;
     set_stream_options(&SockRef::from(&socket));
+    options
+        .settings
+        .apply(&socket, tcp_kind(to), When::Before)?;
     match socket.connect(&to.into()) {
         Ok(()) => {}
         Err(error) if is_under_way(&error) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let mut stream = mio::net::TcpStream::from_std(TcpStream::from(socket));
     poll.registry()
@@ -349,13 +369,17 @@ fn connect_unix(
     watch: &mut dyn FnMut(Step),
 ) -> Result<Dialled> {
     let peer = PeerAddr::Unix(Some(name.to_string()));
-    let connect = || -> io::Result<Socket> {
+    let connect = || -> Result<Socket, Unopened> {
         let at = match name {
             UnixName::Path(path) => socket2::SockAddr::unix(path)?,
             UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}"))?,
         };
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         options.buffers.set(&socket)?;
+        options
+            .settings
+            .apply(&socket, On::UNIX_STREAM, When::Before)?;
+        let patience = socket.write_timeout()?;
         // 0 would be no limit.
         socket.set_write_timeout(Some(clock.left().max(Duration::from_millis(1))))?;
         loop {
@@ -364,11 +388,19 @@ fn connect_unix(
                 result => break result?,
             }
         }
-        socket.set_write_timeout(None)?;
+        // What was asked for with SO_SNDTIMEO, or none.
+        socket.set_write_timeout(patience)?;
+        options
+            .settings
+            .apply(&socket, On::UNIX_STREAM, When::Connected)?;
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    let result = connect();
+    let result = match connect() {
+        Ok(socket) => Ok(socket),
+        Err(Unopened::Io(error)) => Err(error),
+        Err(Unopened::Setting(error)) => return Err(error),
+    };
     watch(Step::Attempt {
         peer: peer.clone(),
         outcome: result.as_ref().map(drop).map_err(copy),

@@ -39,6 +39,7 @@ use self::handshakes::Handshakes;
 use self::inbox::{Inbox, Posted};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Origin};
+use crate::core::options::Settings;
 use crate::core::secure::tls::Acceptor;
 use crate::core::timers::Timers;
 use crate::core::transport::Transport;
@@ -194,6 +195,12 @@ impl<M: Machine> EventLoop<M> {
     /// shares out more evenly than SO_REUSEPORT, which goes by a hash of the addresses.
     pub fn share_with(&mut self, helpers: Vec<Handle<M::Note>>) {
         self.helpers = helpers;
+    }
+
+    /// Socket options of accepted sockets: those of [`crate::core::socket::ListenOptions`], as far as a listener
+    /// cannot hand them down.
+    pub fn set_on_accept(&mut self, settings: Settings) {
+        self.listeners.set(settings);
     }
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the

@@ -11,6 +11,8 @@
 //! this is found out from `/proc/self/status` and respected. Elsewhere nothing safe tells, and they are
 //! caught.
 
+use std::sync::mpsc;
+
 use crate::core::event_loop::Handle;
 use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
@@ -38,6 +40,13 @@ pub fn tell(mut listener: impl FnMut(Signal) -> bool + Send + 'static) -> Result
         Word::Status => true,
     };
     system::watch(false, deliver).map_err(cannot)
+}
+
+/// The same for a command without a loop: whoever waits for the next one can wait for a signal meanwhile.
+pub fn receiver() -> Result<mpsc::Receiver<Signal>> {
+    let (sender, receiver) = mpsc::channel();
+    tell(move |signal| sender.send(signal).is_ok())?;
+    Ok(receiver)
 }
 
 /// As [`tell`], and with SIGUSR1.

@@ -16,6 +16,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::core::address::{Address, Endpoint, Host, Scheme, UnixName, Use};
 use crate::core::event_loop::ListenerSocket;
+use crate::core::options::info::{On, When};
+use crate::core::options::{Settings, Unopened};
 use crate::core::resolve::{Family, resolve};
 use crate::error::{Error, Kind, Result};
 
@@ -77,6 +79,8 @@ pub struct ListenOptions {
     pub unix_mode: u32,
     /// The accepted sockets' buffers.
     pub buffers: Buffers,
+    /// Socket options, which go above all of the profile.
+    pub settings: Settings,
 }
 
 impl Default for ListenOptions {
@@ -87,6 +91,7 @@ impl Default for ListenOptions {
             reuse_port: false,
             unix_mode: 0o600,
             buffers: Buffers::default(),
+            settings: Settings::default(),
         }
     }
 }
@@ -116,10 +121,15 @@ pub struct SocketFile;
 /// # Errors
 ///
 /// [`Kind::Unreachable`]: `cannot listen on 127.0.0.1:80: permission denied`, with a hint; and what
-/// [`resolve`] says. [`Kind::Usage`] if SO_REUSEPORT is asked for where there is none.
+/// [`resolve`] says. [`Kind::Usage`] if SO_REUSEPORT is asked for where there is none, and for a socket option that
+/// is for none of the sockets.
 pub fn listen(address: &Address, options: &ListenOptions) -> Result<Vec<Listening>> {
+    options.settings.check_listener()?;
     match address.endpoint() {
-        Endpoint::Unix(name) => listen_unix(address, name, options).map(|one| vec![one]),
+        Endpoint::Unix(name) => {
+            options.settings.check(&[On::UNIX_STREAM])?;
+            listen_unix(address, name, options).map(|one| vec![one])
+        }
         Endpoint::Inet { host, .. } => {
             if options.reuse_port && !HAS_REUSE_PORT {
                 return Err(Error::new(
@@ -128,7 +138,13 @@ pub fn listen(address: &Address, options: &ListenOptions) -> Result<Vec<Listenin
                 ));
             }
             let wanted = resolve(address, options.family)?;
-            if *host == Host::Any && options.family == Family::Any {
+            let kinds: Vec<On> = wanted.iter().copied().map(tcp_kind).collect();
+            options.settings.check(&kinds)?;
+            // Who sets IPV6_V6ONLY gets a socket for each version, so that both are there whatever it is set to.
+            let one_for_both = *host == Host::Any
+                && options.family == Family::Any
+                && !options.settings.has("IPV6_V6ONLY");
+            if one_for_both {
                 listen_everywhere(&wanted, address.scheme(), options)
             } else {
                 listen_on_all(&wanted, address.scheme(), options)
@@ -167,7 +183,8 @@ fn listen_everywhere(
             )?;
             Ok(vec![tcp(listener, address)])
         }
-        Err(error)
+        Err(Unopened::Setting(error)) => Err(error),
+        Err(Unopened::Io(error))
             if matches!(
                 error.kind(),
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
@@ -176,7 +193,7 @@ fn listen_everywhere(
             Err(failure(&format!(":{port}"), any, &error).because(error))
         }
         // OpenBSD has no dual-stack sockets, and some systems no IPv6.
-        Err(_) => listen_on_all(wanted, scheme, options),
+        Err(Unopened::Io(_)) => listen_on_all(wanted, scheme, options),
     }
 }
 
@@ -200,21 +217,22 @@ fn listen_on_all(
 /// IPv6 the IPv4 addresses alone will do. `open` gives the socket with its real address.
 pub(crate) fn open_all<S>(
     wanted: &[SocketAddr],
-    open: &dyn Fn(SocketAddr) -> io::Result<(SocketAddr, S)>,
+    open: &dyn Fn(SocketAddr) -> Result<(SocketAddr, S), Unopened>,
 ) -> Result<Vec<(SocketAddr, S)>> {
     let mut tries = PORT_TRIES;
     loop {
         match try_all(wanted, open) {
             Ok(opened) => return Ok(opened),
             // The port that was free on the first address was not free on another.
-            Err((_, error))
+            Err((_, Unopened::Setting(error))) => return Err(error),
+            Err((_, Unopened::Io(error)))
                 if error.kind() == io::ErrorKind::AddrInUse
                     && wanted.iter().all(|address| address.port() == 0)
                     && tries > 1 =>
             {
                 tries -= 1;
             }
-            Err((at, error)) => {
+            Err((at, Unopened::Io(error))) => {
                 return Err(failure(&at.to_string(), at, &error).because(error));
             }
         }
@@ -223,8 +241,8 @@ pub(crate) fn open_all<S>(
 
 fn try_all<S>(
     wanted: &[SocketAddr],
-    open: &dyn Fn(SocketAddr) -> io::Result<(SocketAddr, S)>,
-) -> Result<Vec<(SocketAddr, S)>, (SocketAddr, io::Error)> {
+    open: &dyn Fn(SocketAddr) -> Result<(SocketAddr, S), Unopened>,
+) -> Result<Vec<(SocketAddr, S)>, (SocketAddr, Unopened)> {
     let mut opened: Vec<(SocketAddr, S)> = Vec::new();
     let mut missing = None;
     for &(mut at) in wanted {
@@ -235,7 +253,9 @@ fn try_all<S>(
         }
         match open(at) {
             Ok(socket) => opened.push(socket),
-            Err(error) if means_no_ipv6(at, &error) => missing = Some((at, error)),
+            Err(Unopened::Io(error)) if means_no_ipv6(at, &error) => {
+                missing = Some((at, error.into()));
+            }
             Err(error) => return Err((at, error)),
         }
     }
@@ -292,13 +312,44 @@ enum Versions {
     Both,
 }
 
-fn open(at: SocketAddr, versions: Versions, options: &ListenOptions) -> io::Result<TcpListener> {
+/// The kinds of stream socket that an address may stand for.
+pub fn kinds(address: &Address) -> On {
+    let datagrams = address.scheme() == Scheme::Udp;
+    match address.endpoint() {
+        Endpoint::Unix(_) if datagrams => On::UNIX_DATAGRAM,
+        Endpoint::Unix(_) => On::UNIX_STREAM,
+        Endpoint::Inet { host, .. } if datagrams => match host {
+            Host::V4(_) => On::UDP4,
+            Host::V6(..) => On::UDP6,
+            Host::Any | Host::Name(_) => On::UDP,
+        },
+        Endpoint::Inet { host, .. } => match host {
+            Host::V4(_) => On::TCP4,
+            Host::V6(..) => On::TCP6,
+            Host::Any | Host::Name(_) => On::TCP,
+        },
+    }
+}
+
+/// The kind of a TCP socket for this address.
+pub(crate) fn tcp_kind(at: SocketAddr) -> On {
+    match at.is_ipv6() {
+        true => On::TCP6,
+        false => On::TCP4,
+    }
+}
+
+fn open(
+    at: SocketAddr,
+    versions: Versions,
+    options: &ListenOptions,
+) -> Result<TcpListener, Unopened> {
     let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
     if at.is_ipv6() {
         // The default is a system setting: Linux has one, Windows and FreeBSD the other way round.
         socket.set_only_v6(versions == Versions::One)?;
         if versions == Versions::Both && socket.only_v6()? {
-            return Err(io::ErrorKind::Unsupported.into());
+            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
         }
     }
     if options.reuse_port {
@@ -312,8 +363,11 @@ fn open(at: SocketAddr, versions: Versions, options: &ListenOptions) -> io::Resu
     }
     options.buffers.set(&socket)?;
     set_stream_options(&SockRef::from(&socket));
+    options
+        .settings
+        .apply(&socket, tcp_kind(at), When::Before)?;
     socket.bind(&at.into())?;
-    if system_chooses {
+    if system_chooses && !options.settings.has("SO_REUSEADDR") {
         // Still needed: a server that is started again on this port finds connections of this one in
         // TIME-WAIT, and may bind only if both had the option.
         set_reuse_address(&socket)?;

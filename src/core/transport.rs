@@ -69,6 +69,16 @@ impl Transport {
         }
     }
 
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        match self {
+            Transport::Tcp(stream) => SockRef::from(stream),
+            Transport::Tls(stream) => SockRef::from(stream.socket_ref()),
+            #[cfg(unix)]
+            Transport::Unix(stream) => SockRef::from(stream),
+        }
+    }
+
     /// Ends the watching.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {

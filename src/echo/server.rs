@@ -16,8 +16,9 @@ use crate::core::datagram::{self, DatagramHandle, DatagramLoop};
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::limits::raise_open_file_limit;
 use crate::core::machine::{Origin, Signal};
+use crate::core::options::info::On;
 use crate::core::signal::{self, Word};
-use crate::core::socket::{Listening, listen};
+use crate::core::socket::{self, Listening, listen};
 use crate::echo::chaos::Chaos;
 use crate::echo::config::{Config, Rate, Tells};
 use crate::echo::datagrams::Datagrams;
@@ -77,6 +78,18 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
         datagram_loop: None,
         threads: 0,
     };
+    // What is asked of all and is for one of them is set there.
+    let settings = args.sockopt.settings();
+    let kinds: Vec<On> = streams
+        .iter()
+        .chain(&datagrams)
+        .map(socket::kinds)
+        .collect();
+    settings.check(&kinds)?;
+    let options_for = |address: &Address| {
+        args.listen
+            .options(settings.limited_to(socket::kinds(address)))
+    };
     let mut files = Vec::new();
     let mut ready = Vec::new();
     let mut loops = Vec::new();
@@ -87,7 +100,7 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
                 socket,
                 address,
                 file,
-            } in listen(address, &args.listen.options())?
+            } in listen(address, &options_for(address))?
             {
                 loops[0].listen(socket, Origin(0))?;
                 files.extend(file);
@@ -95,13 +108,16 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
             }
         }
     }
-    let options = BindOptions {
-        listen: args.listen.options(),
-        times: args.timestamp,
-        groups: args.join.clone(),
-    };
+    for driver in &mut loops {
+        driver.set_on_accept(settings.clone());
+    }
     let mut bound = Vec::new();
     for address in &datagrams {
+        let options = BindOptions {
+            listen: options_for(address),
+            times: args.timestamp,
+            groups: args.join.clone(),
+        };
         for one in datagram::bind(address, &options)? {
             files.extend(one.file);
             ready.push(one.address.clone());

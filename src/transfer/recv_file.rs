@@ -63,6 +63,7 @@ pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
         ui,
         &args.address,
         &args.transfer,
+        args.sockopt.settings(),
         guard,
         Role::Receiver,
         seats,

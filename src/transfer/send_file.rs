@@ -43,7 +43,15 @@ pub fn run(ui: &Ui, args: &SendFileArgs) -> Result<()> {
         .map(Sums::replace)
         .transpose()?;
     let retry = Retry::new(args.transfer.retry, random()?);
-    let meeting = Meeting::new(ui, &args.address, &args.transfer, guard, Role::Sender, 1)?;
+    let meeting = Meeting::new(
+        ui,
+        &args.address,
+        &args.transfer,
+        args.sockopt.settings(),
+        guard,
+        Role::Sender,
+        1,
+    )?;
     let screen = Screen::start(ui, Side::Sending, false);
     let clock = Clock::start();
     let mut run = Run {

@@ -4,6 +4,7 @@
 //! - [`human`]: the same for people, with colours and local times;
 //! - [`progress`]: a transfer for people, and [`bars`], which keep it on the screen.
 //! - [`reporter`]: what a server tells of, on a thread of its own.
+//! - [`table`]: reports for people.
 //!
 //! Nothing here panics on a closed pipe, and nothing that came from a peer leaves here with the power to
 //! command a terminal.
@@ -14,6 +15,7 @@ pub mod json;
 pub mod progress;
 mod qr;
 pub mod reporter;
+pub mod table;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -26,6 +28,7 @@ use crate::core::sanitise::sanitise_str;
 use crate::core::secure::Fingerprint;
 use crate::core::secure::code::Code;
 use crate::error::{Error, Kind, Result};
+use crate::inspect::report::Report;
 use crate::ui::bars::Bars;
 
 /// What became of something that was to be printed on stdout.
@@ -138,6 +141,18 @@ impl Ui {
         let mut line = Vec::new();
         json::line(&mut line, event);
         self.write(&line)
+    }
+
+    /// Prints a report on stdout: as a line of JSON, as tables on a terminal, else as plain text.
+    pub fn report(&self, report: &Report) -> Result<Output> {
+        if self.json() {
+            return self.event(report);
+        }
+        let width = match io::stdout().is_terminal() {
+            true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            false => None,
+        };
+        self.write(table::render(report, width).as_bytes())
     }
 
     /// Says something on stderr that a person may want to know.

@@ -12,6 +12,7 @@ use crate::core::address::Address;
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::event_loop::Handle;
 use crate::core::machine::Origin;
+use crate::core::options::Settings;
 use crate::core::secure::Fingerprint;
 use crate::core::secure::tls::Connector;
 use crate::core::secure::tls::client::Refusal;
@@ -40,8 +41,13 @@ struct Security {
 
 impl Dialler {
     /// With the options as they were typed.
-    pub(super) fn new(address: Address, args: &DialArgs, connector: Option<Connector>) -> Self {
-        let options = args.options();
+    pub(super) fn new(
+        address: Address,
+        args: &DialArgs,
+        settings: Settings,
+        connector: Option<Connector>,
+    ) -> Self {
+        let options = args.options(settings);
         let security = connector.map(|connector| {
             Arc::new(Security {
                 connector,

@@ -56,7 +56,7 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let interactive = ui.interactive() && !scripted;
     let config = config(args, &address, interactive)?;
     let connector = connector(ui, args, &address)?;
-    let dialler = Dialler::new(address, &args.dial, connector);
+    let dialler = Dialler::new(address, &args.dial, args.sockopt.settings(), connector);
     if args.raw {
         let lines_matter = ui.json() || args.exec.is_some() || goal(args).target().is_some();
         let verbatim = !lines_matter && !io::stdout().is_terminal();

@@ -14,6 +14,8 @@ use super::DatagramSocket;
 use crate::core::address::UnixName;
 use crate::core::address::{Address, Endpoint};
 use crate::core::dial::DialOptions;
+use crate::core::options::Unopened;
+use crate::core::options::info::{On, When};
 use crate::core::resolve::{interface_index, resolve};
 use crate::core::socket::{self, ListenOptions, SocketFile};
 use crate::error::{Error, Kind, Result};
@@ -102,7 +104,7 @@ fn cannot_listen(address: &Address) -> Error {
     Error::new(Kind::Unreachable, format!("cannot listen on {address}"))
 }
 
-fn open(at: SocketAddr, options: &ListenOptions) -> io::Result<(SocketAddr, UdpSocket)> {
+fn open(at: SocketAddr, options: &ListenOptions) -> Result<(SocketAddr, UdpSocket), Unopened> {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
     if at.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -112,6 +114,7 @@ fn open(at: SocketAddr, options: &ListenOptions) -> io::Result<(SocketAddr, UdpS
         socket::set_reuse_port(&socket)?;
     }
     options.buffers.set(&socket)?;
+    options.settings.apply(&socket, kind(at), When::Before)?;
     socket.bind(&at.into())?;
     socket.set_nonblocking(true)?;
     let socket: UdpSocket = socket.into();
@@ -165,7 +168,8 @@ pub fn connect(
             for to in resolve(address, options.family)? {
                 match connect_udp(to, options) {
                     Ok(socket) => return Ok((socket, None)),
-                    Err(error) => first = first.or(Some(error)),
+                    Err(Unopened::Setting(error)) => return Err(error),
+                    Err(Unopened::Io(error)) => first = first.or(Some(error)),
                 }
             }
             Err(match first {
@@ -174,11 +178,14 @@ pub fn connect(
             })
         }
         #[cfg(unix)]
-        Endpoint::Unix(name) => connect_unix(name, options).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                cannot().because(error).hint("is the server running there?")
-            }
-            _ => cannot().because(error),
+        Endpoint::Unix(name) => connect_unix(name, options).map_err(|error| match error {
+            Unopened::Setting(error) => error,
+            Unopened::Io(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    cannot().because(error).hint("is the server running there?")
+                }
+                _ => cannot().because(error),
+            },
         }),
         #[cfg(not(unix))]
         Endpoint::Unix(_) => Err(Error::new(
@@ -188,9 +195,18 @@ pub fn connect(
     }
 }
 
-fn connect_udp(to: SocketAddr, options: &DialOptions) -> io::Result<DatagramSocket> {
+/// What a socket at this address is to an option.
+fn kind(at: SocketAddr) -> On {
+    match at {
+        SocketAddr::V4(_) => On::UDP4,
+        SocketAddr::V6(_) => On::UDP6,
+    }
+}
+
+fn connect_udp(to: SocketAddr, options: &DialOptions) -> Result<DatagramSocket, Unopened> {
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
     options.buffers.set(&socket)?;
+    options.settings.apply(&socket, kind(to), When::Before)?;
     let any: SocketAddr = match to {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -198,8 +214,9 @@ fn connect_udp(to: SocketAddr, options: &DialOptions) -> io::Result<DatagramSock
     // Windows does not send from a socket without a port.
     socket.bind(&any.into())?;
     socket.connect(&to.into())?;
+    options.settings.apply(&socket, kind(to), When::Connected)?;
     socket.set_nonblocking(true)?;
-    DatagramSocket::from_udp(socket.into(), false, false)
+    Ok(DatagramSocket::from_udp(socket.into(), false, false)?)
 }
 
 /// An answer needs an address to go to, so this end gets a file too, in a directory of its own.
@@ -207,13 +224,16 @@ fn connect_udp(to: SocketAddr, options: &DialOptions) -> io::Result<DatagramSock
 fn connect_unix(
     name: &UnixName,
     options: &DialOptions,
-) -> io::Result<(DatagramSocket, Option<tempfile::TempDir>)> {
+) -> Result<(DatagramSocket, Option<tempfile::TempDir>), Unopened> {
     let to = match name {
         UnixName::Path(path) => socket2::SockAddr::unix(path)?,
         UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}"))?,
     };
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
     options.buffers.set(&socket)?;
+    options
+        .settings
+        .apply(&socket, On::UNIX_DATAGRAM, When::Before)?;
     let folder = tempfile::Builder::new().prefix("sockkit-").tempdir()?;
     socket.bind(&socket2::SockAddr::unix(folder.path().join("end"))?)?;
     socket.connect(&to)?;

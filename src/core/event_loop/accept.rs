@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use crate::core::address::PeerAddr;
 use crate::core::machine::Origin;
+use crate::core::options::Settings;
 use crate::core::secure::tls::{Acceptor, TlsStream};
 use crate::core::socket;
 use crate::core::transport::Transport;
@@ -31,6 +32,17 @@ pub enum ListenerSocket {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(UnixListener),
+}
+
+impl ListenerSocket {
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        match self {
+            ListenerSocket::Tcp(listener) => SockRef::from(listener),
+            #[cfg(unix)]
+            ListenerSocket::Unix(listener) => SockRef::from(listener),
+        }
+    }
 }
 
 enum Socket {
@@ -73,6 +85,8 @@ pub(super) struct Listeners {
     wanting: bool,
     /// What of that the machine was told.
     told: bool,
+    /// Socket options that each accepted socket gets which its listener cannot hand down.
+    settings: Settings,
 }
 
 /// How many connections in a row may be gone before they are accepted. Beyond it the error is taken for
@@ -82,6 +96,10 @@ const GONE_IN_A_ROW: u32 = 1024;
 impl Listeners {
     pub(super) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    pub(super) fn set(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     pub(super) fn add(
@@ -163,7 +181,8 @@ impl Listeners {
             self.turn = (self.turn + 1) % self.list.len();
             let listener = &mut self.list[self.turn];
             while listener.ready {
-                let error = match accept_one(&listener.socket, listener.acceptor.as_ref()) {
+                let secure = listener.acceptor.as_ref();
+                let error = match accept_one(&listener.socket, secure, &self.settings) {
                     Ok((transport, peer)) => {
                         self.paused = false;
                         return Accepted::Connection(transport, peer, listener.origin);
@@ -214,6 +233,7 @@ fn meaning(error: &io::Error) -> Meaning {
 fn accept_one(
     socket: &Socket,
     acceptor: Option<&Arc<Acceptor>>,
+    settings: &Settings,
 ) -> io::Result<(Transport, PeerAddr)> {
     match socket {
         Socket::Tcp(listener) => {
@@ -221,6 +241,7 @@ fn accept_one(
             if !socket::ACCEPTED_INHERIT {
                 socket::set_stream_options(&SockRef::from(&stream));
             }
+            settings.apply_to_accepted(&SockRef::from(&stream), socket::ACCEPTED_INHERIT);
             let transport = match acceptor {
                 None => Transport::Tcp(stream),
                 Some(acceptor) => {
@@ -233,6 +254,8 @@ fn accept_one(
         #[cfg(unix)]
         Socket::Unix(listener) => {
             let (stream, address) = listener.accept()?;
+            // Unix sockets hand down less: on Linux not even the buffers (unix_create1 makes a new one).
+            settings.apply_to_accepted(&SockRef::from(&stream), false);
             // mio takes an abstract name for none.
             let address = match address.as_pathname() {
                 Some(_) => address,

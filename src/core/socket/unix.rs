@@ -28,6 +28,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{ListenOptions, Listening};
 use crate::core::address::{Address, UnixName};
 use crate::core::event_loop::ListenerSocket;
+use crate::core::options::Unopened;
+use crate::core::options::info::{On, When};
 use crate::error::{Error, Kind, Result};
 
 /// How often and how long apart a lock is tried that another starting server holds: one second, where
@@ -109,6 +111,9 @@ pub(crate) fn bind_datagrams(
 ) -> Result<(UnixDatagram, Option<SocketFile>)> {
     let finish = |socket: Socket, options: &ListenOptions| {
         options.buffers.set(&socket)?;
+        options
+            .settings
+            .apply(&socket, On::UNIX_DATAGRAM, When::Before)?;
         socket.set_nonblocking(true)?;
         Ok(socket.into())
     };
@@ -121,7 +126,7 @@ fn bind<S>(
     name: &UnixName,
     options: &ListenOptions,
     kind: Type,
-    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+    finish: fn(Socket, &ListenOptions) -> Result<S, Unopened>,
 ) -> Result<Made<S>> {
     let result = match name {
         UnixName::Path(path) => bind_at(path, options, kind, finish),
@@ -130,6 +135,7 @@ fn bind<S>(
     let cannot = || Error::new(Kind::Unreachable, format!("cannot listen on {address}"));
     result.map_err(|obstacle| match obstacle {
         Obstacle::Occupied(who) => cannot().because(who),
+        Obstacle::Setting(error) => error,
         Obstacle::Io(error) if error.kind() == io::ErrorKind::NotFound => cannot()
             .because(error)
             .hint("the directory of a Unix socket has to exist"),
@@ -143,6 +149,17 @@ enum Obstacle {
     Occupied(&'static str),
     /// The system says no.
     Io(io::Error),
+    /// It says no to a socket option.
+    Setting(Error),
+}
+
+impl From<Unopened> for Obstacle {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Io(error) => Obstacle::Io(error),
+            Unopened::Setting(error) => Obstacle::Setting(error),
+        }
+    }
 }
 
 impl From<io::Error> for Obstacle {
@@ -159,7 +176,7 @@ fn bind_abstract<S>(
     name: &str,
     options: &ListenOptions,
     kind: Type,
-    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+    finish: fn(Socket, &ListenOptions) -> Result<S, Unopened>,
 ) -> Result<Made<S>, Obstacle> {
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     match socket.bind(&SockAddr::unix(format!("\0{name}"))?) {
@@ -173,7 +190,7 @@ fn bind_at<S>(
     path: &Path,
     options: &ListenOptions,
     kind: Type,
-    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+    finish: fn(Socket, &ListenOptions) -> Result<S, Unopened>,
 ) -> Result<Made<S>, Obstacle> {
     let _lock = Lock::wait_for(path)?;
     let address = SockAddr::unix(path)?;
@@ -187,7 +204,7 @@ fn bind_at<S>(
         result => result?,
     }
     let file = SocketFile::new(path)?;
-    let ready = || -> io::Result<S> {
+    let ready = || -> Result<S, Unopened> {
         let has = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
         if has != options.unix_mode {
             fs::set_permissions(path, fs::Permissions::from_mode(options.unix_mode))?;
@@ -204,8 +221,11 @@ fn bind_at<S>(
     }
 }
 
-fn start(socket: Socket, options: &ListenOptions) -> io::Result<UnixListener> {
+fn start(socket: Socket, options: &ListenOptions) -> Result<UnixListener, Unopened> {
     options.buffers.set(&socket)?;
+    options
+        .settings
+        .apply(&socket, On::UNIX_STREAM, When::Before)?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

@@ -126,7 +126,11 @@ fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Res
             }
         }
     };
-    let Dialled { transport, peer } = dial(address, &args.dial.options(), &mut watch)?;
+    let Dialled { transport, peer } = dial(
+        address,
+        &args.dial.options(args.sockopt.settings()),
+        &mut watch,
+    )?;
     let mut driver = EventLoop::new(StreamPinger::new(plan.clone()))?;
     let handle = driver.handle();
     signal::watch(driver.handle())?;
@@ -151,7 +155,8 @@ fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Res
 }
 
 fn by_datagrams(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Result<Outcome> {
-    let (socket, _folder) = datagram::connect(address, &args.dial.options())?;
+    let (socket, _folder) =
+        datagram::connect(address, &args.dial.options(args.sockopt.settings()))?;
     let mut driver = DatagramLoop::new(DatagramPinger::new(plan))?;
     driver.add(socket)?;
     let handle = driver.handle();

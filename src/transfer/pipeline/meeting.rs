@@ -9,6 +9,7 @@ use crate::cli::{Size, TransferArgs};
 use crate::core::address::{Address, Scheme, Use};
 use crate::core::backoff::Backoff;
 use crate::core::dial::{DialOptions, Dialled, dial};
+use crate::core::options::Settings;
 use crate::core::resolve::Family;
 use crate::core::socket::{Buffers, ListenOptions, listen};
 use crate::error::{Error, Kind, Result};
@@ -55,6 +56,7 @@ impl Meeting {
         ui: &Ui,
         address: &str,
         args: &TransferArgs,
+        settings: Settings,
         guard: Guard,
         role: Role,
         seats: usize,
@@ -84,6 +86,7 @@ impl Meeting {
                 reuse_port: args.reuse_port,
                 unix_mode: args.unix_mode.unwrap_or(defaults.unix_mode),
                 buffers,
+                settings,
             };
             let listeners = listen(&address, &options)?;
             let addresses: Vec<Address> = listeners
@@ -102,6 +105,7 @@ impl Meeting {
                     family,
                     timeout: args.connect_timeout.unwrap_or(defaults.timeout),
                     buffers,
+                    settings,
                 },
             )
         };

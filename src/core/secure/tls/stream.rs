@@ -81,6 +81,11 @@ impl TlsStream {
         }
     }
 
+    /// The socket, to ask for its options.
+    pub fn socket_ref(&self) -> &mio::net::TcpStream {
+        &self.socket
+    }
+
     /// The socket, for watching it.
     pub fn socket(&mut self) -> &mut mio::net::TcpStream {
         &mut self.socket

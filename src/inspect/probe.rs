@@ -1,0 +1,371 @@
+//! An address: what it resolves to, how connecting goes, and what the socket then has.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use dns_lookup::AddrInfoHints;
+use socket2::{SockRef, Socket};
+
+use crate::core::address::{Address, Endpoint, Host, Scheme, UnixName, Use};
+use crate::core::dial::{DialOptions, Dialled, Step, dial};
+use crate::core::options::info::{On, When};
+use crate::core::options::{Settings, open};
+use crate::core::resolve::resolve;
+use crate::core::socket::{ListenOptions, Listening, listen};
+use crate::error::{Error, IoReason, Kind, Result};
+use crate::inspect::host::in_time;
+use crate::inspect::report::{Cell, Report, Section};
+use crate::inspect::socket::{self, Detail};
+
+/// How long a name that is only nice to know may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// `AI_CANONNAME`, the same in every netdb.h and in ws2def.h.
+const CANONICAL_NAME: i32 = 2;
+
+/// A socket that was opened to be looked at.
+#[derive(Debug)]
+pub struct Subject {
+    socket: Held,
+    name: String,
+    before: Vec<Section>,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+enum Held {
+    Dialled(Dialled),
+    Listening(Listening),
+    Datagrams(Socket),
+}
+
+impl Subject {
+    fn socket(&self) -> SockRef<'_> {
+        match &self.socket {
+            Held::Dialled(dialled) => dialled.transport.socket(),
+            Held::Listening(listening) => listening.socket.socket(),
+            Held::Datagrams(socket) => SockRef::from(socket),
+        }
+    }
+
+    /// What it has now.
+    pub fn report(&self, detail: Detail) -> Report {
+        let socket = self.socket();
+        let mut report = socket::report(&socket, &*self.name, detail);
+        let mut sections = self.before.clone();
+        let granted = self.settings.granted(&socket);
+        if !granted.is_empty() {
+            sections.push(socket::asked(&granted));
+        }
+        sections.append(&mut report.sections);
+        report.sections = sections;
+        report
+    }
+}
+
+/// Connects to an address.
+pub fn connect(text: &str, options: &DialOptions) -> Result<Subject> {
+    let address = Address::parse(text, Use::Connect { default_port: None })?;
+    match (address.scheme(), address.endpoint()) {
+        (Scheme::Tls, _) => Err(Error::new(
+            Kind::Usage,
+            format!("inspect does not speak TLS: {address}"),
+        )
+        .hint("leave out tls:// to look at the TCP connection below it")),
+        (Scheme::Udp, _) => connect_udp(&address, options),
+        (_, Endpoint::Unix(name)) => connect_unix(&address, name, options),
+        _ => connect_tcp(&address, options),
+    }
+}
+
+fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject> {
+    let mut attempts = Vec::new();
+    let mut resolution = Vec::new();
+    let mut watch = |step: Step| match step {
+        Step::Resolved { addresses, took } => resolution = resolved(address, &addresses, took),
+        Step::Attempt {
+            peer,
+            outcome,
+            took,
+        } => attempts.push(vec![
+            Cell::text(peer.to_string()),
+            micros(took),
+            Cell::text(match outcome {
+                Ok(()) => "connected".into(),
+                Err(error) => IoReason(&error).to_string(),
+            }),
+        ]),
+    };
+    let dialled = dial(address, options, &mut watch)?;
+    Ok(Subject {
+        socket: Held::Dialled(dialled),
+        name: address.to_string(),
+        before: vec![
+            Section::facts("resolution", "Resolution", resolution),
+            Section::table(
+                "attempts",
+                "Attempts",
+                &["address", "took", "outcome"],
+                attempts,
+            ),
+        ],
+        settings: options.settings.clone(),
+    })
+}
+
+/// What a name stands for, and why in this order.
+fn resolved(address: &Address, order: &[SocketAddr], took: Duration) -> Vec<(String, Cell)> {
+    let list: Vec<String> = order.iter().map(ToString::to_string).collect();
+    let mut facts = vec![
+        ("addresses".to_owned(), Cell::text(list.join(", "))),
+        ("took".to_owned(), micros(took)),
+    ];
+    let Endpoint::Inet { host, port } = address.endpoint() else {
+        return facts;
+    };
+    let why = match host {
+        Host::Name(_) if host.is_localhost() => {
+            "the loopback addresses, whatever a name server says (RFC 6761)"
+        }
+        Host::Name(_) if order.len() > 1 => {
+            "the resolver's order (RFC 6724), the IP versions taking turns (RFC 8305)"
+        }
+        Host::Name(_) => "the only address",
+        Host::Any | Host::V4(_) | Host::V6(..) => "an address, which nobody has to be asked for",
+    };
+    facts.push(("order".into(), Cell::text(why)));
+    if let Host::Name(name) = host
+        && !host.is_localhost()
+        && let Some(canonical) = canonical_name(name)
+    {
+        facts.push(("canonical name".into(), Cell::text(canonical)));
+    }
+    if let Some(first) = order.first()
+        && let Some(name) = reverse_name(first.ip())
+    {
+        facts.push(("name of the address".into(), Cell::text(name)));
+    }
+    facts.push(("port".into(), Cell::text(port.to_string())));
+    if let Some(first) = order.first()
+        && let Ok((_, service)) = dns_lookup::getnameinfo(first, NUMERIC_HOST)
+    {
+        facts.push(("service".into(), Cell::text(service)));
+    }
+    facts
+}
+
+/// `NI_NUMERICHOST`: only the service is wanted, and no name server is to be asked.
+#[cfg(unix)]
+const NUMERIC_HOST: i32 = libc::NI_NUMERICHOST;
+#[cfg(not(unix))]
+const NUMERIC_HOST: i32 = 2;
+
+fn canonical_name(name: &str) -> Option<String> {
+    let name = name.to_owned();
+    in_time(PATIENCE, move || {
+        let hints = AddrInfoHints {
+            flags: CANONICAL_NAME,
+            ..AddrInfoHints::default()
+        };
+        let mut found = dns_lookup::getaddrinfo(Some(&name), None, Some(hints)).ok()?;
+        found.find_map(|one| one.ok()?.canonname)
+    })?
+}
+
+/// The name that the resolver has for an address, if it says so in time and it is no copy of the address.
+pub fn reverse_name(ip: IpAddr) -> Option<String> {
+    let name = in_time(PATIENCE, move || dns_lookup::lookup_addr(&ip).ok())??;
+    (name.parse::<IpAddr>().is_err()).then_some(name)
+}
+
+fn micros(took: Duration) -> Cell {
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    Cell::count(micros, Some("us")).shown_as(format!("{took:.1?}"))
+}
+
+/// Connecting a datagram socket sends nothing: it shows the route and the local address.
+fn connect_udp(address: &Address, options: &DialOptions) -> Result<Subject> {
+    let started = std::time::Instant::now();
+    let found = resolve(address, options.family)?;
+    let resolution = resolved(address, &found, started.elapsed());
+    let kinds: Vec<On> = found.iter().map(|at| udp_kind(*at)).collect();
+    options.settings.check(&kinds)?;
+    let mut attempts = Vec::new();
+    let mut first_error = None;
+    for at in found {
+        let kind = udp_kind(at);
+        let cannot = |error: std::io::Error| {
+            Error::new(Kind::Unreachable, format!("cannot connect to {address}")).because(error)
+        };
+        let opened = open(kind).and_then(|socket| {
+            options.buffers.set(&socket)?;
+            Ok(socket)
+        });
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) => {
+                first_error.get_or_insert(cannot(error));
+                continue;
+            }
+        };
+        options.settings.apply(&socket, kind, When::Before)?;
+        let outcome = socket.connect(&at.into());
+        attempts.push(vec![
+            Cell::text(at.to_string()),
+            Cell::text(match &outcome {
+                Ok(()) => "there is a route; nothing was sent".into(),
+                Err(error) => IoReason(error).to_string(),
+            }),
+        ]);
+        match outcome {
+            Ok(()) => {
+                options.settings.apply(&socket, kind, When::Connected)?;
+                return Ok(Subject {
+                    socket: Held::Datagrams(socket),
+                    name: address.to_string(),
+                    before: vec![
+                        Section::facts("resolution", "Resolution", resolution),
+                        Section::table("attempts", "Attempts", &["address", "outcome"], attempts),
+                    ],
+                    settings: options.settings.clone(),
+                });
+            }
+            Err(error) => {
+                first_error.get_or_insert(cannot(error));
+            }
+        }
+    }
+    Err(first_error
+        .unwrap_or_else(|| Error::new(Kind::Unreachable, format!("cannot connect to {address}"))))
+}
+
+fn udp_kind(at: SocketAddr) -> On {
+    match at.is_ipv6() {
+        true => On::UDP6,
+        false => On::UDP4,
+    }
+}
+
+/// A stream, or datagrams where a socket of datagrams is there.
+fn connect_unix(address: &Address, name: &UnixName, options: &DialOptions) -> Result<Subject> {
+    let subject = |held| Subject {
+        socket: held,
+        name: address.to_string(),
+        before: Vec::new(),
+        settings: options.settings.clone(),
+    };
+    let error = match dial(address, options, &mut |_| {}) {
+        Ok(dialled) => return Ok(subject(Held::Dialled(dialled))),
+        Err(error) => error,
+    };
+    if !is_wrong_type(&error) {
+        return Err(error);
+    }
+    let at = match name {
+        UnixName::Path(path) => socket2::SockAddr::unix(path),
+        UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}")),
+    };
+    let connected = open(On::UNIX_DATAGRAM).and_then(|socket| {
+        socket.connect(&at?)?;
+        Ok(socket)
+    });
+    match connected {
+        Ok(socket) => {
+            options.settings.check(&[On::UNIX_DATAGRAM])?;
+            options
+                .settings
+                .apply(&socket, On::UNIX_DATAGRAM, When::Before)?;
+            Ok(subject(Held::Datagrams(socket)))
+        }
+        Err(_) => Err(error),
+    }
+}
+
+/// EPROTOTYPE: unix(7).
+fn is_wrong_type(error: &Error) -> bool {
+    #[cfg(unix)]
+    {
+        let cause = error
+            .cause()
+            .and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        cause.and_then(std::io::Error::raw_os_error)
+            == Some(rustix::io::Errno::PROTOTYPE.raw_os_error())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// Listens on an address, or binds it for datagrams. A socket for each that it stands for.
+pub fn bind(text: &str, options: &ListenOptions) -> Result<Vec<Subject>> {
+    let address = Address::parse(text, Use::Listen { default_port: 0 })?;
+    if address.scheme() == Scheme::Udp {
+        return bind_udp(&address, options);
+    }
+    Ok(listen(&address, options)?
+        .into_iter()
+        .map(|listening| Subject {
+            name: listening.address.to_string(),
+            socket: Held::Listening(listening),
+            before: Vec::new(),
+            settings: options.settings.clone(),
+        })
+        .collect())
+}
+
+fn bind_udp(address: &Address, options: &ListenOptions) -> Result<Vec<Subject>> {
+    let found = resolve(address, options.family)?;
+    let kinds: Vec<On> = found.iter().map(|at| udp_kind(*at)).collect();
+    options.settings.check(&kinds)?;
+    let mut subjects: Vec<Subject> = Vec::new();
+    for mut at in found {
+        let place = at.to_string();
+        let cannot = |error: std::io::Error| {
+            Error::new(Kind::Unreachable, format!("cannot bind {place}")).because(error)
+        };
+        let Ok(socket) = open(udp_kind(at)) else {
+            // A system without this IP version.
+            continue;
+        };
+        if at.is_ipv6() {
+            socket.set_only_v6(true).map_err(cannot)?;
+        }
+        options.buffers.set(&socket).map_err(cannot)?;
+        options
+            .settings
+            .apply(&socket, udp_kind(at), When::Before)?;
+        if at.port() == 0
+            && let Some(first) = subjects.first()
+            && let Ok(Some(local)) = first.socket().local_addr().map(|local| local.as_socket())
+        {
+            at.set_port(local.port());
+        }
+        if let Err(error) = socket.bind(&at.into()) {
+            let is_ipv6_off = at.is_ipv6() && error.kind() == std::io::ErrorKind::AddrNotAvailable;
+            if is_ipv6_off && !subjects.is_empty() {
+                continue;
+            }
+            return Err(cannot(error));
+        }
+        let real = socket
+            .local_addr()
+            .ok()
+            .and_then(|local| local.as_socket())
+            .unwrap_or(at);
+        subjects.push(Subject {
+            name: Address::from_socket_addr(Scheme::Udp, real).to_string(),
+            socket: Held::Datagrams(socket),
+            before: Vec::new(),
+            settings: options.settings.clone(),
+        });
+    }
+    match subjects.is_empty() {
+        true => Err(Error::new(
+            Kind::Unreachable,
+            format!("cannot bind {address}"),
+        )),
+        false => Ok(subjects),
+    }
+}
