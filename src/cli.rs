@@ -6,6 +6,7 @@
 
 mod assets;
 mod code;
+mod echo;
 mod manual;
 mod password;
 mod tls;
@@ -22,9 +23,14 @@ use regex::Regex;
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
 pub use code::{CODE_VARIABLE, CodeArgs};
+pub use echo::{ChaosArgs, DEFAULT_ECHO_ADDRESS, EchoArgs, PingArgs};
 pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
 pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use values::{Rate, RateLimit, Size, Timeout};
+
+use crate::core::dial::DialOptions;
+use crate::core::resolve::Family;
+use crate::core::socket::{Buffers, ListenOptions};
 
 /// Where `serve-chat` listens and `chat` connects when no address is given.
 pub const DEFAULT_CHAT_ADDRESS: &str = "localhost:8888";
@@ -38,14 +44,14 @@ pub const DEFAULT_TRANSFER_ADDRESS: &str = "localhost:8889";
 /// The exit statuses that exist so far, with what they mean. [`crate::error::Kind`] has the numbers.
 const EXIT_STATUS: [(&str, &str); 9] = [
     ("0", "done; of a transfer: verified and stored"),
-    ("1", "any other failure"),
+    ("1", "any other failure; of ping, probes that were lost"),
     ("2", "usage"),
     ("3", "cannot listen, resolve or connect"),
     ("4", "timed out"),
     ("5", "not let in: certificate, code, password, ban, limit"),
     (
         "6",
-        "integrity: a digest did not match, or the peer violated the protocol",
+        "integrity: a digest did not match, what came was damaged, or the peer violated the protocol",
     ),
     ("7", "partly done: some files stored, some not"),
     ("130, 143", "ended by SIGINT, SIGTERM after a clean stop"),
@@ -128,6 +134,12 @@ pub enum Command {
     /// Receive files and directories into a directory
     #[command(after_help = RECV_FILE_EXAMPLES)]
     RecvFile(Box<RecvFileArgs>),
+    /// Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose
+    #[command(after_help = echo::ECHO_EXAMPLES)]
+    Echo(Box<EchoArgs>),
+    /// Measure and verify an echo server: round trips, loss, corruption
+    #[command(after_help = echo::PING_EXAMPLES)]
+    Ping(Box<PingArgs>),
     /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -238,6 +250,47 @@ pub struct DialArgs {
     /// Give up connecting after this long, all addresses of a name together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::positive_duration)]
     pub connect_timeout: Duration,
+}
+
+impl SocketArgs {
+    fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    fn buffers(&self) -> Buffers {
+        Buffers {
+            send: self.send_buffer.map(Size::as_usize),
+            recv: self.recv_buffer.map(Size::as_usize),
+        }
+    }
+}
+
+impl ListenArgs {
+    /// As the core takes them.
+    pub fn options(&self) -> ListenOptions {
+        ListenOptions {
+            family: self.socket.family(),
+            backlog: self.backlog,
+            reuse_port: self.reuse_port,
+            unix_mode: self.unix_mode,
+            buffers: self.socket.buffers(),
+        }
+    }
+}
+
+impl DialArgs {
+    /// As the core takes them.
+    pub fn options(&self) -> DialOptions {
+        DialOptions {
+            family: self.socket.family(),
+            timeout: self.connect_timeout,
+            buffers: self.socket.buffers(),
+        }
+    }
 }
 
 /// What to do with a client that does not read what it is sent.
@@ -693,6 +746,13 @@ mod tests {
             ("serve-chat --rate 0", ValueValidation),
             ("chat --expect (", ValueValidation),
             ("chat --timeout 0s", ValueValidation),
+            ("echo --once --count 3", ArgumentConflict),
+            ("echo --corrupt 2", ValueValidation),
+            ("echo --slice 0", ValueValidation),
+            ("echo --join 10.0.0.1", ValueValidation),
+            ("ping", MissingRequiredArgument),
+            ("ping :1 --flood -i 1s", ArgumentConflict),
+            ("ping :1 -s 0", ValueValidation),
         ] {
             assert_eq!(parse(line).err(), Some(kind), "{line}");
         }

@@ -4,10 +4,10 @@
 //!
 //! ```text
 //! main -> cli, ui, and the rooms below
-//! chat -> ui, core, error, cli (its own Args struct)
 //! transfer -> ui, core, error, cli (its own Args structs)
-//! cli  -> error, core::secure (what its options of TLS say)
+//! chat, echo -> ui, core, error, cli (its own Args struct)
 //! ui   -> core, error, cli (Globals), and the events that it prints
+//! cli  -> core (what an option's value is)
 //! core -> error; it knows no room, no option of the command line and no terminal
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! - [`error`]: what went wrong, with a kind that becomes the exit status.
 //! - [`core`]: what all subcommands share: addresses, sockets, the machine contract and its driver.
 //! - [`chat`]: `serve-chat` and `chat`.
+//! - [`echo`]: `echo` and `ping`.
 //! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
@@ -26,6 +27,7 @@
 pub mod chat;
 pub mod cli;
 pub mod core;
+pub mod echo;
 pub mod error;
 pub mod transfer;
 pub mod ui;
@@ -41,6 +43,8 @@ pub fn run(ui: &Ui, command: &Command) -> Result<()> {
         Command::Chat(args) => chat::client::run(ui, args),
         Command::SendFile(args) => transfer::send_file::run(ui, args),
         Command::RecvFile(args) => transfer::recv_file::run(ui, args),
+        Command::Echo(args) => echo::server::run(ui, args),
+        Command::Ping(args) => echo::ping::run(ui, args),
         Command::Completions(args) => ui.write(&cli::completions(args.shell)).map(drop),
         Command::Man(args) => ui.write(&cli::man_page(args.command.as_deref())).map(drop),
     }

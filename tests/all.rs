@@ -7,6 +7,7 @@ mod assets;
 mod chat;
 mod code;
 mod command_line;
+mod echo;
 mod house;
 mod serve_chat;
 mod support;

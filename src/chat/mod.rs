@@ -8,7 +8,6 @@ pub mod lines;
 pub mod nick;
 pub mod outbox;
 pub mod render;
-mod reporter;
 pub mod room;
 pub mod serve;
 pub mod server;

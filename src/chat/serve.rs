@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::chat::reporter::Reporter;
 use crate::chat::room::Memory;
 use crate::chat::server::{
     Access, Action, Config, Limits, Note, OPERATORS, Password, Rate, Report, Server, Slow,
@@ -15,18 +14,25 @@ use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::limits::raise_open_file_limit;
 use crate::core::machine::{Origin, Signal};
-use crate::core::resolve::Family;
 use crate::core::secure::tls::Acceptor;
 use crate::core::signal;
-use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
+use crate::core::socket::{ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
 use crate::ui::Ui;
+use crate::ui::human::Style;
+use crate::ui::reporter::{Entry, Reporter};
 
 /// The port of an address without one.
 const DEFAULT_PORT: u16 = 8888;
 
 /// Descriptors that the server needs beside one per client: the standard streams, the poll, listeners.
 const OWN_FILES: u64 = 32;
+
+impl Entry for Report {
+    fn append(&self, style: &Style, out: &mut String) {
+        style.report(out, self);
+    }
+}
 
 /// Runs the server until it is told to stop.
 pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
@@ -67,7 +73,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             })
         })
         .transpose()?;
-    let options = listen_options(args);
+    let options = args.listen.options();
     let mut files = Vec::new();
     let mut ready = Vec::new();
     for (number, address) in addresses.iter().enumerate() {
@@ -103,15 +109,15 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     }
 
     let reporter = Reporter::start(ui);
-    let voice = reporter.voice();
+    let teller = reporter.teller();
     if !ui.quiet() {
-        let voice = voice.clone();
+        let teller = teller.clone();
         driver.observe_failed_handshakes(Box::new(move |now, peer, why| {
-            voice.report(Report::handshake_failed(now, peer, why));
+            teller.report(Report::handshake_failed(now, peer, why));
         }));
     }
     driver.run(&mut |action, handle| match action {
-        Action::Report(report) => voice.report(report),
+        Action::Report(report) => teller.report(report),
         Action::Store(batch) => {
             if let Some(writer) = &writer
                 && let Err(failed) = writer.store(batch)
@@ -125,7 +131,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     // Its inbox goes with it: the store's last answers must not wait for room in there.
     drop(driver);
     drop(writer);
-    drop(voice);
+    drop(teller);
     reporter.finish();
     match ended_by {
         None => Ok(()),
@@ -205,24 +211,6 @@ fn admin_address(path: &std::path::Path) -> Result<Address> {
             default_port: DEFAULT_PORT,
         },
     )
-}
-
-fn listen_options(args: &ServeChatArgs) -> ListenOptions {
-    let socket = &args.listen.socket;
-    ListenOptions {
-        family: match (socket.ipv4, socket.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        },
-        backlog: args.listen.backlog,
-        reuse_port: args.listen.reuse_port,
-        unix_mode: args.listen.unix_mode,
-        buffers: Buffers {
-            send: socket.send_buffer.map(cli::Size::as_usize),
-            recv: socket.recv_buffer.map(cli::Size::as_usize),
-        },
-    }
 }
 
 fn config(ui: &Ui, args: &ServeChatArgs) -> Result<Config> {

@@ -19,6 +19,8 @@ pub(super) fn page(name: Option<&str>) -> Page {
         Some("chat") => CHAT,
         Some("send-file") => SEND_FILE,
         Some("recv-file") => RECV_FILE,
+        Some("echo") => ECHO,
+        Some("ping") => PING,
         Some("completions") => COMPLETIONS,
         Some("man") => MAN,
         _ => SOCKKIT,
@@ -44,6 +46,10 @@ const ADDRESSES: (&str, &[(&str, &str)]) = (
         (
             "unix:/path, unix:@name",
             "A Unix socket; the second form, without a file, only on Linux.",
+        ),
+        (
+            "udp://..., unixgram:/path",
+            "For datagrams, where a command takes them: UDP, or a Unix datagram socket.",
         ),
         ("tcp://...", "The same as without."),
         ("tls://...", "Encrypted: for the chat."),
@@ -71,7 +77,7 @@ const SOCKKIT: Page = Page {
         "Servers listen on this machine only, unless an address says otherwise. What a peer sends never reaches the terminal raw: control characters, escape sequences and bidirectional overrides are made visible.",
     ],
     lists: &[ADDRESSES, ("ENVIRONMENT", &[COLOURS])],
-    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-send-file(1), sockkit-recv-file(1), sockkit-completions(1), sockkit-man(1), nc(1)",
+    see_also: "sockkit-serve-chat(1), sockkit-chat(1), sockkit-send-file(1), sockkit-recv-file(1), sockkit-echo(1), sockkit-ping(1), sockkit-completions(1), sockkit-man(1), nc(1)",
 };
 
 const SERVE_CHAT: Page = Page {
@@ -292,6 +298,68 @@ const RECV_FILE: Page = Page {
         ),
     ],
     see_also: "sockkit(1), sockkit-send-file(1), sha256sum(1)",
+};
+
+const ECHO: Page = Page {
+    synopsis: "sockkit echo [OPTIONS] [ADDR]...",
+    description: &[
+        "Sends back what it gets (RFC 862), on TCP, UDP and Unix sockets, several at once. A connection gets everything back before it is closed, also when it has finished sending; one that does not read is not read from. A datagram is answered from the address that it was sent to (on Windows: where one address is listened on).",
+        "It can misbehave on purpose, so that other programs can be tested against it. What happens by chance is decided by --seed: for a connection by the number of the connection, counted from 0, and the position of a byte in it; for a datagram by its number. The same seed and the same input do the same again, however the input is cut into pieces. Only --jitter of a connection goes by the pieces in which its input is read.",
+        "Nobody can use it against others by datagrams with a forged sender: it does not answer services that would answer the answer (ports 0, 7, 11, 13, 17, 19, 37, 53, 69, 123, 8887, and the port that it listens on itself), no answer to another machine is longer than what came, and one address gets as many per second as --source-rate says. This machine's own addresses get any number, and whole answers.",
+        "With --timestamp and --prefix what is sent back is longer than what came; a datagram to another machine is cut.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "SIGNALS",
+            &[
+                (
+                    "SIGINT, SIGTERM",
+                    "Connections are closed, statistics are printed. After a second, or with a second signal, it ends.",
+                ),
+                ("SIGHUP", "Ends the server as SIGTERM does."),
+                ("SIGUSR1", "Prints statistics. Not on Windows."),
+            ],
+        ),
+        (
+            "JSON",
+            &[(
+                "Output",
+                "listening, opened, closed, refused, datagram, received (with --hex), warning, statistics.",
+            )],
+        ),
+        ("ENVIRONMENT", &[COLOURS]),
+    ],
+    see_also: "sockkit(1), sockkit-ping(1), nc(1)",
+};
+
+const PING: Page = Page {
+    synopsis: "sockkit ping [OPTIONS] ADDR",
+    description: &[
+        "Sends probes to an echo server, any that follows RFC 862, and compares what comes back with what was sent: byte for byte, and for datagrams by number. It tells how long connecting and each probe took, and at the end the least, mean and greatest time, percentiles and the standard deviation; on a terminal also how the times are spread.",
+        "A datagram that does not come back within --timeout is lost, unless it comes later while others are still waited for. One that comes twice is a duplicate, one that comes after a later one is reordered; neither is a failure.",
+        "A connection keeps the order of its bytes, so a server that leaves some out damages all that follow.",
+    ],
+    lists: &[
+        ADDRESSES,
+        (
+            "STATUS",
+            &[
+                ("0", "Every probe came back as it was sent."),
+                ("1", "Some were lost, or the connection was."),
+                ("6", "Some were damaged."),
+            ],
+        ),
+        (
+            "JSON",
+            &[(
+                "Output",
+                "A reply for each probe that comes back, and a summary.",
+            )],
+        ),
+        ("ENVIRONMENT", &[COLOURS]),
+    ],
+    see_also: "sockkit(1), sockkit-echo(1), ping(8)",
 };
 
 const COMPLETIONS: Page = Page {

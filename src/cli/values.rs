@@ -8,6 +8,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::core::datagram::open::Group;
+
+/// How long the text before each line of an echo may be: as much goes out for every empty line of a peer.
+const MAX_PREFIX: usize = 256;
+
 /// A number of bytes, typed as `4096`, `4K` or `4KiB`; `K`, `M` and `G` are powers of 1024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
@@ -105,12 +110,12 @@ impl FromStr for Timeout {
     }
 }
 
-/// So many lines per second, once a burst has been used up.
+/// So many lines or datagrams per second, once a burst has been used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Lines per second in the long run.
+    /// So many per second in the long run.
     pub per_second: NonZeroU32,
-    /// Lines that may come at once after a pause.
+    /// So many may come at once after a pause.
     pub burst: NonZeroU32,
 }
 
@@ -132,7 +137,7 @@ impl FromStr for RateLimit {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "a rate is a number of lines per second above 0, with or without a burst, such as 20 or 20/100, or off";
+        const FORM: &str = "a rate is a number per second above 0, with or without a burst, such as 20 or 20/100, or off";
         const BURST_SECONDS: u32 = 5;
         if text == "off" {
             return Ok(Self::OFF);
@@ -268,6 +273,55 @@ pub(super) fn line(text: &str) -> Result<String, &'static str> {
     Ok(text.into())
 }
 
+/// At least one byte.
+pub(super) fn some_bytes(text: &str) -> Result<Size, String> {
+    size_within(text, 1, u64::MAX)
+}
+
+/// What a probe may be long: more than a mebibyte is a transfer.
+pub(super) fn probe_size(text: &str) -> Result<Size, String> {
+    size_within(text, 1, MIB)
+}
+
+/// How many probes: the time of each is kept, to tell the exact percentiles.
+pub(super) fn probe_count(text: &str) -> Result<u32, String> {
+    let size: Size = text.parse()?;
+    match u32::try_from(size.0) {
+        Ok(count @ 1..=1_048_576) => Ok(count),
+        _ => Err("a number of probes is within 1 to 1M".into()),
+    }
+}
+
+/// What goes before each line of an echo.
+pub(super) fn prefix(text: &str) -> Result<String, String> {
+    match text.len() <= MAX_PREFIX {
+        true => Ok(text.into()),
+        false => Err(format!("the text is longer than {MAX_PREFIX} bytes")),
+    }
+}
+
+/// A multicast group, with or without the interface on which to join it.
+pub(super) fn group(text: &str) -> Result<Group, &'static str> {
+    let (ip, interface) = match text.split_once('%') {
+        Some((ip, interface)) => (ip, Some(interface)),
+        None => (text, None),
+    };
+    let ip: IpAddr = ip
+        .trim_matches(['[', ']'])
+        .parse()
+        .map_err(|_| "a group is an IP address, with or without an interface: 239.1.2.3%eth0")?;
+    if !ip.is_multicast() {
+        return Err("that is no multicast address: they are 224.0.0.0/4 and ff00::/8");
+    }
+    match interface {
+        Some("") => Err("the interface behind the % is missing"),
+        _ => Ok(Group {
+            ip,
+            interface: interface.map(Into::into),
+        }),
+    }
+}
+
 /// The name of a subcommand.
 pub(super) fn subcommand(text: &str) -> Result<String, String> {
     let command = super::command();
@@ -316,6 +370,30 @@ mod tests {
         fn no_text_makes_a_parser_panic(text in ".{0,20}") {
             let _ = (text.parse::<Size>(), text.parse::<Timeout>(), text.parse::<RateLimit>());
             let _ = (octal_mode(&text), network(&text));
+        }
+    }
+
+    #[test]
+    fn a_group_is_a_multicast_address_with_or_without_an_interface() {
+        let read = |text: &str| group(text).map(|group| (group.ip.to_string(), group.interface));
+        assert_eq!(read("239.1.2.3"), Ok(("239.1.2.3".into(), None)));
+        let on_lo = Some("lo".to_string());
+        assert_eq!(
+            read("239.1.2.3%lo"),
+            Ok(("239.1.2.3".into(), on_lo.clone()))
+        );
+        assert_eq!(read("[ff02::5]%lo"), Ok(("ff02::5".into(), on_lo)));
+        for bad in ["", "10.0.0.1", "::1", "239.1.2.3%", "group", "239.1.2.3:5"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_probes_is_bounded() {
+        assert_eq!(probe_count("10K"), Ok(10 * 1024));
+        assert_eq!(probe_count("1M"), Ok(1 << 20));
+        for bad in ["0", "-1", "2M", "many", ""] {
+            assert!(probe_count(bad).is_err(), "{bad}");
         }
     }
 

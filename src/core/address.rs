@@ -2,7 +2,8 @@
 //! [`crate::core::resolve`] turns the result into socket addresses.
 //!
 //! ```text
-//! address = [ scheme "://" ] inet | "unix:" path | "unix:@" name
+//! address = [ scheme "://" ] inet | unix path | unix "@" name
+//! unix    = "unix:" | "unixgram:"                a stream, or datagrams
 //! scheme  = "tcp" | "udp" | "tls"                 any case; tcp if left out
 //! inet    = host [ ":" port ] | ":" port | port
 //! host    = name | IPv4 | "[" IPv6 [ "%" zone ] "]" | IPv6 [ "%" zone ] | "*"
@@ -23,6 +24,7 @@
 //! - A host whose last label is a number has to be a whole IPv4 address: `127.1`, `010.0.0.1` and
 //!   `256.0.0.1`, which C libraries read in surprising ways, are refused.
 //! - Names are folded to lower case (RFC 4343) and are ASCII; others are written in their `xn--` form.
+//! - `unixgram:/run/x.sock` is a Unix datagram socket.
 //! - `unix:///run/x.sock` is `unix:/run/x.sock`. A path may be relative. A file called `@x` is
 //!   `unix:./@x`.
 
@@ -82,10 +84,10 @@ pub enum Use {
 /// How bytes travel to and from an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Scheme {
-    /// A plain stream. Unix sockets count as this one.
+    /// A plain stream. Unix stream sockets count as this one.
     #[default]
     Tcp,
-    /// Datagrams.
+    /// Datagrams. Unix datagram sockets count as this one.
     Udp,
     /// A stream inside TLS.
     Tls,
@@ -235,6 +237,7 @@ impl fmt::Display for UnixName {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
+            Endpoint::Unix(name) if self.scheme == Scheme::Udp => write!(f, "unixgram:{name}"),
             Endpoint::Unix(name) => write!(f, "unix:{name}"),
             Endpoint::Inet { host, port } => {
                 if !(f.alternate() && self.scheme == Scheme::Tcp) {
@@ -425,10 +428,10 @@ fn parse(text: &str, purpose: Use) -> Result<Address, Complaint> {
         return Err(wrong("it contains a control or invisible character"));
     }
     if let Some((before, name)) = text.split_once(':')
-        && before.eq_ignore_ascii_case("unix")
+        && let Some(scheme) = unix_scheme(before)
     {
         return Ok(Address {
-            scheme: Scheme::Tcp,
+            scheme,
             endpoint: Endpoint::Unix(parse_unix(name)?),
         });
     }
@@ -437,9 +440,10 @@ fn parse(text: &str, purpose: Use) -> Result<Address, Complaint> {
         None => (Scheme::Tcp, text),
     };
     if let Some((before, _)) = rest.split_once(':')
-        && before.eq_ignore_ascii_case("unix")
+        && unix_scheme(before).is_some()
     {
-        return Err(wrong("a Unix socket takes no scheme").hint("write unix:/path"));
+        return Err(wrong("a Unix socket takes no scheme")
+            .hint("write unix:/path, or unixgram:/path for datagrams"));
     }
     let (host, port) = parse_inet(rest, purpose)?;
     if matches!(purpose, Use::Connect { .. }) && port == Port::Number(0) {
@@ -449,6 +453,15 @@ fn parse(text: &str, purpose: Use) -> Result<Address, Complaint> {
         scheme,
         endpoint: Endpoint::Inet { host, port },
     })
+}
+
+/// What stands before the colon of a Unix socket. The second name is the one of Go's `net` package.
+fn unix_scheme(word: &str) -> Option<Scheme> {
+    match word.to_ascii_lowercase().as_str() {
+        "unix" => Some(Scheme::Tcp),
+        "unixgram" => Some(Scheme::Udp),
+        _ => None,
+    }
 }
 
 fn parse_scheme(name: &str) -> Result<Scheme, Complaint> {

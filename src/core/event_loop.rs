@@ -86,6 +86,15 @@ enum Alarm {
     HandshakeOver(ConnId),
 }
 
+/// Microseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn wall_clock() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        })
+}
+
 /// What carries out [`Effect::Act`]. It may report back with the handle.
 pub type Actor<'a, M> = dyn FnMut(<M as Machine>::Action, &Handle<<M as Machine>::Note>) + 'a;
 
@@ -110,6 +119,9 @@ pub struct EventLoop<M: Machine> {
     inbox: Inbox<M::Note>,
     read_buffer: Vec<u8>,
     observer: Option<Box<Observer>>,
+    /// Loops on other threads that take their share of what is accepted here, and whose turn it is.
+    helpers: Vec<Handle<M::Note>>,
+    turn: usize,
     exiting: bool,
 }
 
@@ -138,6 +150,8 @@ impl<M: Machine> EventLoop<M> {
             inbox,
             read_buffer: vec![0; READ_BUDGET],
             observer: None,
+            helpers: Vec::new(),
+            turn: 0,
             exiting: false,
         })
     }
@@ -173,6 +187,13 @@ impl<M: Machine> EventLoop<M> {
     /// Tells `observer` of every handshake that fails. It must not block.
     pub fn observe_failed_handshakes(&mut self, observer: Box<Observer>) {
         self.observer = Some(observer);
+    }
+
+    /// Gives each of these loops, on other threads, as many of the connections that are accepted here as it
+    /// keeps itself, in turn. One listener for all works with every kind of socket on every system, and
+    /// shares out more evenly than SO_REUSEPORT, which goes by a hash of the addresses.
+    pub fn share_with(&mut self, helpers: Vec<Handle<M::Note>>) {
+        self.helpers = helpers;
     }
 
     /// Runs until the machine says [`Effect::Exit`]. `act` carries out what is the program's and not the
@@ -220,14 +241,9 @@ impl<M: Machine> EventLoop<M> {
     }
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-            });
         Now {
             since_start: self.started.elapsed(),
-            unix_micros: wall,
+            unix_micros: wall_clock(),
         }
     }
 
@@ -335,7 +351,16 @@ impl<M: Machine> EventLoop<M> {
             match accepted {
                 accept::Accepted::Connection(transport, peer, origin) => {
                     budget -= 1;
-                    self.open(now, transport, &peer, origin);
+                    self.turn = (self.turn + 1) % (self.helpers.len() + 1);
+                    match self
+                        .turn
+                        .checked_sub(1)
+                        .and_then(|turn| self.helpers.get(turn))
+                    {
+                        // A loop that has ended takes nobody any more, and nor will this one for long.
+                        Some(helper) => drop(helper.adopt(transport, peer, origin)),
+                        None => self.open(now, transport, &peer, origin),
+                    }
                 }
                 accept::Accepted::Exhausted { set_alarm } => {
                     if set_alarm {
@@ -475,6 +500,15 @@ impl<M: Machine> EventLoop<M> {
                 break;
             };
             self.read_one(now, conn);
+            if M::WRITES_AT_ONCE {
+                self.write_all(now);
+            }
+        }
+    }
+
+    fn write_all(&mut self, now: Now) {
+        while let Some(conn) = self.machine.next_transmit(now) {
+            self.write(now, conn);
         }
     }
 
@@ -482,7 +516,8 @@ impl<M: Machine> EventLoop<M> {
         let Some(connection) = self.connections.get(conn) else {
             return;
         };
-        let appetite = if connection.state.tells_machine() {
+        let tells_machine = connection.state.tells_machine();
+        let appetite = if tells_machine {
             self.machine.appetite(conn)
         } else {
             READ_BUDGET
@@ -497,10 +532,20 @@ impl<M: Machine> EventLoop<M> {
             }
             return;
         }
-        let limit = appetite.min(READ_BUDGET);
-        match connection.read(&mut self.read_buffer[..limit]) {
+        let landing = tells_machine
+            .then(|| self.machine.landing(conn))
+            .flatten()
+            .filter(|landing| !landing.is_empty());
+        let landed = landing.is_some();
+        let read = match landing {
+            Some(landing) => connection.read(landing),
+            None => connection.read(&mut self.read_buffer[..appetite.min(READ_BUDGET)]),
+        };
+        match read {
             Read::Bytes(count) => {
-                if connection.state.tells_machine() {
+                if landed {
+                    self.machine.landed(now, conn, count);
+                } else if tells_machine {
                     let bytes = &self.read_buffer[..count];
                     self.machine.handle(now, Event::Received { conn, bytes });
                 } else if connection.state.discard(count, LINGER_BYTES) {
@@ -558,9 +603,7 @@ impl<M: Machine> EventLoop<M> {
             }
         }
         loop {
-            while let Some(conn) = self.machine.next_transmit(now) {
-                self.write(now, conn);
-            }
+            self.write_all(now);
             let Some(effect) = self.machine.effect() else {
                 return;
             };
@@ -568,6 +611,12 @@ impl<M: Machine> EventLoop<M> {
                 Effect::Close(conn) => self.farewell(now, conn, true),
                 Effect::Finish(conn) => self.farewell(now, conn, false),
                 Effect::Abort(conn) => {
+                    self.drop_connection(conn);
+                }
+                Effect::Reset(conn) => {
+                    if let Some(connection) = self.connections.get(conn) {
+                        connection.transport.reset_on_close();
+                    }
                     self.drop_connection(conn);
                 }
                 Effect::StopListening => self.listeners.close(self.poll.registry()),

@@ -16,7 +16,9 @@
 //!    exception: after [`Effect::Abort`] nothing more is said of that connection. One that is finished in
 //!    both directions, by [`Effect::Finish`] and [`Event::EndOfInput`], still waits for [`Effect::Close`].
 //! 4. It reads from a connection only while [`Machine::appetite`] is above zero, and never more than that
-//!    number of bytes at once. That is the back-pressure: a machine that wants no input says zero.
+//!    number of bytes at once. That is the back-pressure: a machine that wants no input says zero. What is
+//!    read lands in the driver's buffer and is handed over with [`Event::Received`], or, if the machine has
+//!    a [`Machine::landing`], there, and is announced with [`Machine::landed`] instead.
 //! 5. It sleeps until input, room for output, or [`Machine::next_deadline`], and reports that the deadline
 //!    has come with [`Event::Deadline`]. There is no tick.
 
@@ -146,6 +148,9 @@ pub enum Effect<A> {
     Finish(ConnId),
     /// Close at once and drop what is pending. No [`Event::Closed`] follows.
     Abort(ConnId),
+    /// As [`Effect::Abort`], and the peer is told with RST (RFC 9293 section 3.10.5) where the transport is
+    /// TCP, whether or not everything was read.
+    Reset(ConnId),
     /// Accept no more, on any listener, and close them.
     StopListening,
     /// Leave the loop.
@@ -211,6 +216,11 @@ impl Default for Pending<'_> {
 
 /// A protocol without I/O. The module documentation has the order of the calls.
 pub trait Machine {
+    /// Whether the driver writes after each read, before it reads the next connection. By default it reads
+    /// every ready connection first, so that what arrived together leaves together; where each answer goes
+    /// to who asked, that would only let the data grow cold in the processor's cache.
+    const WRITES_AT_ONCE: bool = false;
+
     /// What the program around the driver may report to it.
     type Note;
     /// What it may ask of the program around the driver.
@@ -221,6 +231,18 @@ pub trait Machine {
 
     /// How many bytes it will take from `conn` in one [`Event::Received`]; 0 stops the reading.
     fn appetite(&self, conn: ConnId) -> usize;
+
+    /// Where the next bytes from `conn` shall land, at most as many as the appetite: spares the machine that
+    /// keeps them a copy. `None`: in the driver's buffer.
+    fn landing(&mut self, conn: ConnId) -> Option<&mut [u8]> {
+        let _ = conn;
+        None
+    }
+
+    /// So many bytes, at least one, came to lie in what [`Machine::landing`] gave.
+    fn landed(&mut self, now: Now, conn: ConnId, bytes: usize) {
+        let _ = (now, conn, bytes);
+    }
 
     /// Whether [`Event::Note`]s are wanted now; while not, whoever posts them waits.
     fn wants_notes(&self) -> bool {

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
-use crate::core::address::{Address, Endpoint, Host, Port, Zone};
+use crate::core::address::{Address, Endpoint, Host, Port, Zone, quoted};
 use crate::error::{Error, IoReason, Kind, Result};
 
 /// How many addresses of one name are used. Started a quarter of a second apart (RFC 8305 section 5),
@@ -174,6 +174,20 @@ fn hint(name: &str, reason: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The index of an interface of this machine, by its name or its index.
+pub fn interface_index(name: &str) -> Result<u32> {
+    if let Ok(index) = name.parse() {
+        return Ok(index);
+    }
+    // A link-local address is the one for which every system looks up zones.
+    look_up_zone(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), name).map_err(|_| {
+        Error::new(
+            Kind::Unreachable,
+            format!("there is no interface called {}", quoted(name)),
+        )
+    })
 }
 
 /// The number of a zone on this machine.

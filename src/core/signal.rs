@@ -15,6 +15,15 @@ use crate::core::event_loop::Handle;
 use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
 
+/// What somebody outside wants to say to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It should end or reload.
+    Signal(Signal),
+    /// SIGUSR1: it should tell how things stand. Not on Windows.
+    Status,
+}
+
 /// Reports SIGINT, SIGTERM and SIGHUP (on Windows: console events) to the loop from now on, for as long
 /// as the loop lives. Once per process on Windows.
 pub fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<()> {
@@ -23,16 +32,27 @@ pub fn watch<N: Send + 'static>(handle: Handle<N>) -> Result<()> {
 
 /// Calls `listener` with each of these signals from now on, on a thread of its own, until it says `false`. Once per
 /// process on Windows.
-pub fn tell(listener: impl FnMut(Signal) -> bool + Send + 'static) -> Result<()> {
-    system::tell(listener)
-        .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
+pub fn tell(mut listener: impl FnMut(Signal) -> bool + Send + 'static) -> Result<()> {
+    let deliver = move |word| match word {
+        Word::Signal(signal) => listener(signal),
+        Word::Status => true,
+    };
+    system::watch(false, deliver).map_err(cannot)
+}
+
+/// As [`tell`], and with SIGUSR1.
+pub fn watch_with_status(deliver: impl FnMut(Word) -> bool + Send + 'static) -> Result<()> {
+    system::watch(true, deliver).map_err(cannot)
 }
 
 /// A write beyond the limit on the size of files (`ulimit -f`) fails from now on like one on a full disk, instead
 /// of ending the process (SIGXFSZ, setrlimit(2)).
 pub fn survive_file_limit() -> Result<()> {
-    system::survive_file_limit()
-        .map_err(|error| Error::new(Kind::Other, "cannot watch signals").because(error))
+    system::survive_file_limit().map_err(cannot)
+}
+
+fn cannot(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Other, "cannot watch signals").because(error)
 }
 
 #[cfg(unix)]
@@ -40,30 +60,34 @@ mod system {
     use std::ffi::c_int;
     use std::io;
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     use signal_hook::iterator::Signals;
 
+    use super::Word;
     use crate::core::machine::Signal;
 
-    pub(super) fn tell(
-        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    pub(super) fn watch(
+        status: bool,
+        mut deliver: impl FnMut(Word) -> bool + Send + 'static,
     ) -> io::Result<()> {
         let ignored = ignored_at_start();
         let wanted = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
             // Nobody starts a process deaf to SIGTERM on purpose.
-            .filter(|&signal| signal == SIGTERM || !is_in(ignored, signal));
+            .filter(|&signal| signal == SIGTERM || !is_in(ignored, signal))
+            .chain(status.then_some(SIGUSR1));
         let mut signals = Signals::new(wanted)?;
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
                 for number in signals.forever() {
-                    let signal = match number {
-                        SIGINT => Signal::Interrupt,
-                        SIGHUP => Signal::HangUp,
-                        _ => Signal::Terminate,
+                    let word = match number {
+                        SIGUSR1 => Word::Status,
+                        SIGINT => Word::Signal(Signal::Interrupt),
+                        SIGHUP => Word::Signal(Signal::HangUp),
+                        _ => Word::Signal(Signal::Terminate),
                     };
-                    if !listener(signal) {
+                    if !deliver(word) {
                         break;
                     }
                 }
@@ -129,6 +153,7 @@ mod system {
 
 #[cfg(not(unix))]
 mod system {
+    use super::Word;
     use crate::core::machine::Signal;
 
     /// There is no such signal.
@@ -136,12 +161,13 @@ mod system {
         Ok(())
     }
 
-    pub(super) fn tell(
-        mut listener: impl FnMut(Signal) -> bool + Send + 'static,
+    pub(super) fn watch(
+        _status: bool,
+        mut deliver: impl FnMut(Word) -> bool + Send + 'static,
     ) -> Result<(), ctrlc::Error> {
         ctrlc::set_handler(move || {
-            // Whoever listened may have ended before the process.
-            let _ = listener(Signal::Interrupt);
+            // Who listened may have ended before the process.
+            let _ = deliver(Word::Signal(Signal::Interrupt));
         })
     }
 }

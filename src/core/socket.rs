@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 
 #[cfg(unix)]
 pub use self::unix::SocketFile;
+#[cfg(unix)]
+pub(crate) use self::unix::bind_datagrams;
 
 /// A connection that is silent for this long is asked whether its peer is still there.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -184,15 +186,26 @@ fn listen_on_all(
     scheme: Scheme,
     options: &ListenOptions,
 ) -> Result<Vec<Listening>> {
+    let open = |at| {
+        let listener = open(at, Versions::One, options)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    let listeners = open_all(wanted, &open)?.into_iter();
+    Ok(listeners
+        .map(|(at, listener)| tcp(listener, Address::from_socket_addr(scheme, at)))
+        .collect())
+}
+
+/// A socket at each of several addresses, all on one port, also if the system chose it. Where there is no
+/// IPv6 the IPv4 addresses alone will do. `open` gives the socket with its real address.
+pub(crate) fn open_all<S>(
+    wanted: &[SocketAddr],
+    open: &dyn Fn(SocketAddr) -> io::Result<(SocketAddr, S)>,
+) -> Result<Vec<(SocketAddr, S)>> {
     let mut tries = PORT_TRIES;
     loop {
-        match try_all(wanted, options) {
-            Ok(listeners) => {
-                return listeners
-                    .into_iter()
-                    .map(|(listener, at)| Ok(tcp(listener, Address::from_socket_addr(scheme, at))))
-                    .collect();
-            }
+        match try_all(wanted, open) {
+            Ok(opened) => return Ok(opened),
             // The port that was free on the first address was not free on another.
             Err((_, error))
                 if error.kind() == io::ErrorKind::AddrInUse
@@ -208,24 +221,20 @@ fn listen_on_all(
     }
 }
 
-type Opened = Vec<(TcpListener, SocketAddr)>;
-
-fn try_all(
+fn try_all<S>(
     wanted: &[SocketAddr],
-    options: &ListenOptions,
-) -> Result<Opened, (SocketAddr, io::Error)> {
-    let mut opened = Opened::new();
+    open: &dyn Fn(SocketAddr) -> io::Result<(SocketAddr, S)>,
+) -> Result<Vec<(SocketAddr, S)>, (SocketAddr, io::Error)> {
+    let mut opened: Vec<(SocketAddr, S)> = Vec::new();
     let mut missing = None;
     for &(mut at) in wanted {
-        if let Some((_, first)) = opened.first()
+        if let Some((first, _)) = opened.first()
             && at.port() == 0
         {
             at.set_port(first.port());
         }
-        let result = open(at, Versions::One, options)
-            .and_then(|listener| Ok((listener.local_addr()?, listener)));
-        match result {
-            Ok((real, listener)) => opened.push((listener, real)),
+        match open(at) {
+            Ok(socket) => opened.push(socket),
             Err(error) if means_no_ipv6(at, &error) => missing = Some((at, error)),
             Err(error) => return Err((at, error)),
         }
@@ -316,7 +325,7 @@ fn open(at: SocketAddr, versions: Versions, options: &ListenOptions) -> io::Resu
 
 /// A server that comes back may bind while connections of the old one are in TIME-WAIT: socket(7).
 #[cfg(unix)]
-fn set_reuse_address(socket: &Socket) -> io::Result<()> {
+pub(crate) fn set_reuse_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
@@ -325,11 +334,11 @@ fn set_reuse_address(socket: &Socket) -> io::Result<()> {
 /// same user, is in none of the safe interfaces (socket2, mio, rustix, std), so the system's default
 /// ("enhanced socket security", since Windows Server 2003) has to do: it keeps out other users.
 #[cfg(not(unix))]
-fn set_reuse_address(_: &Socket) -> io::Result<()> {
+pub(crate) fn set_reuse_address(_: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-const HAS_REUSE_PORT: bool = cfg!(all(
+pub(crate) const HAS_REUSE_PORT: bool = cfg!(all(
     unix,
     not(any(
         target_os = "solaris",
@@ -341,7 +350,7 @@ const HAS_REUSE_PORT: bool = cfg!(all(
 /// FreeBSD's SO_REUSEPORT gives every connection to the last listener; its SO_REUSEPORT_LB shares them
 /// out, as Linux does.
 #[cfg(target_os = "freebsd")]
-fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+pub(crate) fn set_reuse_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port_lb(true)
 }
 
@@ -354,7 +363,7 @@ fn set_reuse_port(socket: &Socket) -> io::Result<()> {
         target_os = "cygwin"
     ))
 ))]
-fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+pub(crate) fn set_reuse_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
@@ -364,7 +373,7 @@ fn set_reuse_port(socket: &Socket) -> io::Result<()> {
     target_os = "illumos",
     target_os = "cygwin"
 ))]
-fn set_reuse_port(_: &Socket) -> io::Result<()> {
+pub(crate) fn set_reuse_port(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

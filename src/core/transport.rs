@@ -6,8 +6,10 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use crate::core::blocking::Stream;
 use crate::core::secure::tls::TlsStream;
@@ -144,6 +146,20 @@ impl Transport {
     /// Whether bytes may wait here that the kernel does not know of, so that its readiness says too little.
     pub fn buffers_input(&self) -> bool {
         matches!(self, Transport::Tls(_))
+    }
+
+    /// Makes closing this connection tell the peer with RST: SO_LINGER of 0, socket(7). A Unix socket has no
+    /// such thing; its peer sees a reset where something was left unread.
+    pub fn reset_on_close(&self) {
+        match self {
+            // A connection that is gone already cannot be reset any more, and need not.
+            Transport::Tcp(stream) => {
+                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            Transport::Tls(stream) => stream.reset_on_close(),
+            #[cfg(unix)]
+            Transport::Unix(_) => {}
+        }
     }
 
     /// Tells the peer that no more will be sent (FIN), and leaves the other direction open.

@@ -3,6 +3,7 @@
 //! - [`json`]: events as NDJSON, for programs;
 //! - [`human`]: the same for people, with colours and local times;
 //! - [`progress`]: a transfer for people, and [`bars`], which keep it on the screen.
+//! - [`reporter`]: what a server tells of, on a thread of its own.
 //!
 //! Nothing here panics on a closed pipe, and nothing that came from a peer leaves here with the power to
 //! command a terminal.
@@ -12,6 +13,7 @@ pub mod human;
 pub mod json;
 pub mod progress;
 mod qr;
+pub mod reporter;
 
 use std::io::{self, IsTerminal, Write};
 

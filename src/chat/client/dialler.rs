@@ -12,11 +12,9 @@ use crate::core::address::Address;
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::event_loop::Handle;
 use crate::core::machine::Origin;
-use crate::core::resolve::Family;
 use crate::core::secure::Fingerprint;
 use crate::core::secure::tls::Connector;
 use crate::core::secure::tls::client::Refusal;
-use crate::core::socket::Buffers;
 use crate::core::transport::Transport;
 use crate::error::{Error, IoReason, Kind, Result};
 
@@ -43,20 +41,7 @@ struct Security {
 impl Dialler {
     /// With the options as they were typed.
     pub(super) fn new(address: Address, args: &DialArgs, connector: Option<Connector>) -> Self {
-        let socket = &args.socket;
-        let family = match (socket.ipv4, socket.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        };
-        let options = DialOptions {
-            family,
-            timeout: args.connect_timeout,
-            buffers: Buffers {
-                send: socket.send_buffer.map(|size| size.as_usize()),
-                recv: socket.recv_buffer.map(|size| size.as_usize()),
-            },
-        };
+        let options = args.options();
         let security = connector.map(|connector| {
             Arc::new(Security {
                 connector,

@@ -840,6 +840,46 @@ fn several_listeners_are_accepted_from_and_closed_together() {
     running.stop();
 }
 
+#[test]
+fn what_is_accepted_is_shared_in_turn() {
+    let helper = Running::start(|_| {});
+    let mut at = None;
+    let running = Running::start(|event_loop| {
+        event_loop.share_with(vec![helper.handle.clone()]);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        at = listener.local_addr().ok();
+        event_loop
+            .listen(ListenerSocket::Tcp(listener), Origin(3))
+            .unwrap();
+    });
+    let _clients: Vec<TcpStream> = (0..6)
+        .map(|_| TcpStream::connect(at.unwrap()).unwrap())
+        .collect();
+    for part in [&running, &helper] {
+        for _ in 0..3 {
+            assert!(matches!(part.next(), Seen::Opened(_, Origin(3), _)));
+        }
+    }
+    running.stop();
+    helper.stop();
+}
+
+#[test]
+fn a_reset_on_purpose_is_seen_as_one_and_is_the_last_that_is_said() {
+    let running = Running::start(|_| {});
+    let (mut ours, conn) = running.connect();
+    running.carry_out(move |probe, _| {
+        probe.say(conn, b"dropped");
+        probe.touched.clear();
+        probe.effects.push_back(Effect::Reset(conn));
+    });
+    let error = ours.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    let (_other, _) = running.connect();
+    running.stop();
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;

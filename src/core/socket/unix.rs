@@ -19,7 +19,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,23 +93,48 @@ pub(super) fn listen(
     name: &UnixName,
     options: &ListenOptions,
 ) -> Result<Listening> {
+    let (socket, file) = bind(address, name, options, Type::STREAM, start)?;
+    Ok(Listening {
+        socket: ListenerSocket::Unix(socket),
+        address: address.clone(),
+        file,
+    })
+}
+
+/// Binds a datagram socket, non-blocking. Keep the file until the server ends.
+pub(crate) fn bind_datagrams(
+    address: &Address,
+    name: &UnixName,
+    options: &ListenOptions,
+) -> Result<(UnixDatagram, Option<SocketFile>)> {
+    let finish = |socket: Socket, options: &ListenOptions| {
+        options.buffers.set(&socket)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    bind(address, name, options, Type::DGRAM, finish)
+}
+
+/// Binds a socket of a type and makes it what `finish` says.
+fn bind<S>(
+    address: &Address,
+    name: &UnixName,
+    options: &ListenOptions,
+    kind: Type,
+    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+) -> Result<Made<S>> {
     let result = match name {
-        UnixName::Path(path) => listen_at(path, options),
-        UnixName::Abstract(name) => listen_abstract(name, options),
+        UnixName::Path(path) => bind_at(path, options, kind, finish),
+        UnixName::Abstract(name) => bind_abstract(name, options, kind, finish),
     };
     let cannot = || Error::new(Kind::Unreachable, format!("cannot listen on {address}"));
-    match result {
-        Ok((socket, file)) => Ok(Listening {
-            socket: ListenerSocket::Unix(socket),
-            address: address.clone(),
-            file,
-        }),
-        Err(Obstacle::Occupied(who)) => Err(cannot().because(who)),
-        Err(Obstacle::Io(error)) if error.kind() == io::ErrorKind::NotFound => Err(cannot()
+    result.map_err(|obstacle| match obstacle {
+        Obstacle::Occupied(who) => cannot().because(who),
+        Obstacle::Io(error) if error.kind() == io::ErrorKind::NotFound => cannot()
             .because(error)
-            .hint("the directory of a Unix socket has to exist")),
-        Err(Obstacle::Io(error)) => Err(cannot().because(error)),
-    }
+            .hint("the directory of a Unix socket has to exist"),
+        Obstacle::Io(error) => cannot().because(error),
+    })
 }
 
 /// Why there is no socket.
@@ -128,39 +153,49 @@ impl From<io::Error> for Obstacle {
 
 const LIVE: Obstacle = Obstacle::Occupied("a server is listening there already");
 
-type Made = (UnixListener, Option<SocketFile>);
+type Made<S> = (S, Option<SocketFile>);
 
-fn listen_abstract(name: &str, options: &ListenOptions) -> Result<Made, Obstacle> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+fn bind_abstract<S>(
+    name: &str,
+    options: &ListenOptions,
+    kind: Type,
+    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+) -> Result<Made<S>, Obstacle> {
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
     match socket.bind(&SockAddr::unix(format!("\0{name}"))?) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(LIVE),
         result => result?,
     }
-    Ok((start(socket, options)?, None))
+    Ok((finish(socket, options)?, None))
 }
 
-fn listen_at(path: &Path, options: &ListenOptions) -> Result<Made, Obstacle> {
+fn bind_at<S>(
+    path: &Path,
+    options: &ListenOptions,
+    kind: Type,
+    finish: fn(Socket, &ListenOptions) -> io::Result<S>,
+) -> Result<Made<S>, Obstacle> {
     let _lock = Lock::wait_for(path)?;
     let address = SockAddr::unix(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
     limit_permissions(&socket, options.unix_mode)?;
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_dead(path, &address)?;
+            remove_dead(path, &address, kind)?;
             socket.bind(&address)?;
         }
         result => result?,
     }
     let file = SocketFile::new(path)?;
-    let finish = || -> io::Result<UnixListener> {
+    let ready = || -> io::Result<S> {
         let has = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
         if has != options.unix_mode {
             fs::set_permissions(path, fs::Permissions::from_mode(options.unix_mode))?;
         }
-        start(socket, options)
+        finish(socket, options)
     };
-    match finish() {
-        Ok(listener) => Ok((listener, Some(file))),
+    match ready() {
+        Ok(socket) => Ok((socket, Some(file))),
         Err(error) => {
             // Dropping the file would find the lock taken, by us.
             file.remove_if_ours();
@@ -191,7 +226,7 @@ pub(super) fn limit_permissions(_: &Socket, _: u32) -> io::Result<()> {
 }
 
 /// Removes the socket that a dead server left at `path`. Only under the lock.
-fn remove_dead(path: &Path, address: &SockAddr) -> Result<(), Obstacle> {
+fn remove_dead(path: &Path, address: &SockAddr, kind: Type) -> Result<(), Obstacle> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -202,7 +237,7 @@ fn remove_dead(path: &Path, address: &SockAddr) -> Result<(), Obstacle> {
             "something that is no socket is there, and is left alone",
         ));
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let probe = Socket::new(Domain::UNIX, kind, None)?;
     // A blocking connect waits for room in a full backlog.
     probe.set_nonblocking(true)?;
     match probe.connect(address) {

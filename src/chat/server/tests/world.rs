@@ -491,6 +491,7 @@ impl World {
                     self.write(index);
                 }
                 Effect::Finish(_) => panic!("a server has no use for half-close"),
+                Effect::Reset(_) => panic!("a chat resets nobody"),
                 Effect::Abort(conn) => {
                     let index = self.index(conn).expect("aborts what is open");
                     self.gone(index, Fate::Aborted);

@@ -53,6 +53,12 @@ impl std::fmt::Debug for TlsStream {
 }
 
 impl TlsStream {
+    /// Makes closing it tell the peer with RST: SO_LINGER of 0, socket(7).
+    pub fn reset_on_close(&self) {
+        // A connection that is gone already cannot be reset any more, and need not.
+        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+    }
+
     /// One that was accepted.
     pub fn accepted(socket: mio::net::TcpStream, acceptor: Arc<Acceptor>) -> Self {
         Self::with(socket, Stage::Silent(acceptor))

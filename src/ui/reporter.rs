@@ -1,4 +1,4 @@
-//! The operator's view on stdout, on a thread of its own: a screen that stands still must not stop the chat.
+//! The operator's view on stdout, on a thread of its own: a screen that stands still must not stop a server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
-use crate::chat::server::Report;
 use crate::ui::human::{Clock, Style};
 use crate::ui::{Output, Ui, json};
 
@@ -21,22 +21,46 @@ const AT_ONCE: usize = 256;
 /// How long the end of the program waits for a screen that takes no more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What a server tells: an event for programs, a line for people.
+pub trait Entry: Serialize + Send + 'static {
+    /// Appends it as text, harmless to a terminal, with the end of the line.
+    fn append(&self, style: &Style, out: &mut String);
+}
+
 /// Prints reports.
-pub(super) struct Reporter {
-    voice: Voice,
+pub struct Reporter<R> {
+    teller: Teller<R>,
     done: Receiver<()>,
 }
 
-/// What takes them, from wherever they come. The end waits until the last of these is gone.
-#[derive(Clone)]
-pub(super) struct Voice {
-    sender: SyncSender<Report>,
+/// By which a thread hands its reports over.
+#[derive(Debug)]
+pub struct Teller<R> {
+    sender: SyncSender<R>,
     left_out: Arc<AtomicU64>,
 }
 
-impl Reporter {
+impl<R> Clone for Teller<R> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            left_out: Arc::clone(&self.left_out),
+        }
+    }
+}
+
+impl<R> Teller<R> {
+    /// Prints a report soon, or counts it where the screen is far behind.
+    pub fn report(&self, report: R) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(report) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<R: Entry> Reporter<R> {
     /// Starts the thread.
-    pub(super) fn start(ui: &Ui) -> Self {
+    pub fn start(ui: &Ui) -> Self {
         let (sender, receiver) = mpsc::sync_channel(WAITING);
         let (finished, done) = mpsc::channel::<()>();
         let left_out = Arc::new(AtomicU64::new(0));
@@ -47,33 +71,31 @@ impl Reporter {
             // Its end is the message.
             drop(finished);
         });
-        let voice = Voice { sender, left_out };
-        Self { voice, done }
+        Self {
+            teller: Teller { sender, left_out },
+            done,
+        }
     }
 
-    /// What takes reports.
-    pub(super) fn voice(&self) -> Voice {
-        self.voice.clone()
+    /// For another thread.
+    pub fn teller(&self) -> Teller<R> {
+        self.teller.clone()
     }
 
-    /// Prints what is waiting.
-    pub(super) fn finish(self) {
-        drop(self.voice);
+    /// As [`Teller::report`].
+    pub fn report(&self, report: R) {
+        self.teller.report(report);
+    }
+
+    /// Prints what is waiting, once every [`Teller`] is gone.
+    pub fn finish(self) {
+        drop(self.teller);
         // Either the thread ends, or the screen is stuck and the program must end all the same.
         let _ = self.done.recv_timeout(LAST_WORDS);
     }
 }
 
-impl Voice {
-    /// Prints a report soon, or counts it where the screen is far behind.
-    pub(super) fn report(&self, report: Report) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(report) {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn print_all(ui: &Ui, reports: &Receiver<Report>, left_out: &AtomicU64) {
+fn print_all<R: Entry>(ui: &Ui, reports: &Receiver<R>, left_out: &AtomicU64) {
     let style = Style {
         colours: ui.colours(),
         clock: Clock::Seconds(TimeZone::system()),
@@ -86,13 +108,13 @@ fn print_all(ui: &Ui, reports: &Receiver<Report>, left_out: &AtomicU64) {
                 json::line(&mut out, &report);
             } else {
                 let mut text = String::new();
-                style.report(&mut text, &report);
+                report.append(&style, &mut text);
                 out.extend_from_slice(text.as_bytes());
             }
         }
         match ui.write(&out) {
             Ok(Output::Written) => {}
-            // `serve-chat | head`: the chat goes on without its audience.
+            // `serve-chat | head`: the server goes on without its audience.
             Ok(Output::Closed) => return,
             Err(error) => {
                 ui.error(&error);

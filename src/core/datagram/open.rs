@@ -1,0 +1,222 @@
+//! Datagram sockets, bound to be sent to, or connected to somebody.
+//!
+//! Every address gets a socket of its own, also the two that `:port` stands for: an IPv6 socket that takes
+//! IPv4 too could not join IPv4 groups, and its answers would have to name their source in IPv6's clothes,
+//! which not every system takes.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+
+use super::DatagramSocket;
+#[cfg(unix)]
+use crate::core::address::UnixName;
+use crate::core::address::{Address, Endpoint};
+use crate::core::dial::DialOptions;
+use crate::core::resolve::{interface_index, resolve};
+use crate::core::socket::{self, ListenOptions, SocketFile};
+use crate::error::{Error, Kind, Result};
+
+/// What a bound socket shall learn of each datagram, and which groups it belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct BindOptions {
+    /// Permissions, buffers, IP version and sharing; the backlog is for streams.
+    pub listen: ListenOptions,
+    /// When the kernel took a datagram in.
+    pub times: bool,
+    /// Groups to join, by the sockets of their IP version.
+    pub groups: Vec<Group>,
+}
+
+/// A multicast group, and the interface on which to join it; the system chooses one if there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The interface's name or index.
+    pub interface: Option<String>,
+}
+
+/// A socket that can be sent to.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket.
+    pub socket: DatagramSocket,
+    /// Where: with the real port.
+    pub address: Address,
+    /// Removes the file of a Unix socket when dropped. Keep it until the server ends.
+    pub file: Option<SocketFile>,
+}
+
+/// Binds every socket address that `address` stands for, all on one port.
+///
+/// # Errors
+///
+/// As [`socket::listen`], and [`Kind::Unreachable`] for a group that cannot be joined.
+pub fn bind(address: &Address, options: &BindOptions) -> Result<Vec<Bound>> {
+    match address.endpoint() {
+        #[cfg(unix)]
+        Endpoint::Unix(name) => {
+            let (socket, file) = socket::bind_datagrams(address, name, &options.listen)?;
+            Ok(vec![Bound {
+                socket: DatagramSocket::from_unix(socket),
+                address: address.clone(),
+                file,
+            }])
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => Err(Error::new(
+            Kind::Usage,
+            format!("cannot listen on {address}: Unix sockets are not available on this system"),
+        )),
+        Endpoint::Inet { .. } => {
+            if options.listen.reuse_port && !socket::HAS_REUSE_PORT {
+                return Err(Error::new(
+                    Kind::Usage,
+                    "--reuse-port is not available on this system",
+                ));
+            }
+            let wanted = resolve(address, options.listen.family)?;
+            let opened = socket::open_all(&wanted, &|at| open(at, &options.listen))?;
+            let bound = opened.into_iter().map(|(at, socket)| {
+                for group in &options.groups {
+                    join(&socket, at, group)?;
+                }
+                let address = Address::from_socket_addr(address.scheme(), at);
+                let everywhere = at.ip().is_unspecified();
+                let socket = DatagramSocket::from_udp(socket, everywhere, options.times)
+                    .map_err(|error| cannot_listen(&address).because(error))?;
+                Ok(Bound {
+                    socket,
+                    address,
+                    file: None,
+                })
+            });
+            bound.collect()
+        }
+    }
+}
+
+fn cannot_listen(address: &Address) -> Error {
+    Error::new(Kind::Unreachable, format!("cannot listen on {address}"))
+}
+
+fn open(at: SocketAddr, options: &ListenOptions) -> io::Result<(SocketAddr, UdpSocket)> {
+    let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Not SO_REUSEADDR: for datagrams it lets two servers have one address, and one of them gets nothing.
+    if options.reuse_port {
+        socket::set_reuse_port(&socket)?;
+    }
+    options.buffers.set(&socket)?;
+    socket.bind(&at.into())?;
+    socket.set_nonblocking(true)?;
+    let socket: UdpSocket = socket.into();
+    Ok((socket.local_addr()?, socket))
+}
+
+/// Joins a group, if it is of the socket's IP version.
+fn join(socket: &UdpSocket, at: SocketAddr, group: &Group) -> Result<()> {
+    let index = match &group.interface {
+        Some(name) => interface_index(name)?,
+        None => 0,
+    };
+    let joined = match (group.ip, at) {
+        (IpAddr::V4(ip), SocketAddr::V4(_)) => match index {
+            0 => socket.join_multicast_v4(&ip, &Ipv4Addr::UNSPECIFIED),
+            index => {
+                let interface = InterfaceIndexOrAddress::Index(index);
+                SockRef::from(socket).join_multicast_v4_n(&ip, &interface)
+            }
+        },
+        (IpAddr::V6(ip), SocketAddr::V6(_)) => socket.join_multicast_v6(&ip, index),
+        (IpAddr::V4(_), SocketAddr::V6(_)) | (IpAddr::V6(_), SocketAddr::V4(_)) => Ok(()),
+    };
+    joined.map_err(|error| {
+        let ip = group.ip;
+        let on = match &group.interface {
+            Some(name) => format!(" on {name}"),
+            None => String::new(),
+        };
+        Error::new(Kind::Unreachable, format!("cannot join {ip}{on}"))
+            .because(error)
+            .hint("behind a % stands the interface on which to join: --join 239.1.2.3%eth0")
+    })
+}
+
+/// A datagram socket that is connected to `address`: it can send there only, hears from there only, and
+/// learns that nobody is there where the system says so. The second value keeps its own file, if it has
+/// one.
+///
+/// # Errors
+///
+/// As [`crate::core::dial::dial`].
+pub fn connect(
+    address: &Address,
+    options: &DialOptions,
+) -> Result<(DatagramSocket, Option<tempfile::TempDir>)> {
+    let cannot = || Error::new(Kind::Unreachable, format!("cannot connect to {address:#}"));
+    match address.endpoint() {
+        Endpoint::Inet { .. } => {
+            let mut first = None;
+            for to in resolve(address, options.family)? {
+                match connect_udp(to, options) {
+                    Ok(socket) => return Ok((socket, None)),
+                    Err(error) => first = first.or(Some(error)),
+                }
+            }
+            Err(match first {
+                Some(error) => cannot().because(error),
+                None => cannot(),
+            })
+        }
+        #[cfg(unix)]
+        Endpoint::Unix(name) => connect_unix(name, options).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                cannot().because(error).hint("is the server running there?")
+            }
+            _ => cannot().because(error),
+        }),
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => Err(Error::new(
+            Kind::Usage,
+            format!("cannot connect to {address}: Unix sockets are not available on this system"),
+        )),
+    }
+}
+
+fn connect_udp(to: SocketAddr, options: &DialOptions) -> io::Result<DatagramSocket> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
+    options.buffers.set(&socket)?;
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    // Windows does not send from a socket without a port.
+    socket.bind(&any.into())?;
+    socket.connect(&to.into())?;
+    socket.set_nonblocking(true)?;
+    DatagramSocket::from_udp(socket.into(), false, false)
+}
+
+/// An answer needs an address to go to, so this end gets a file too, in a directory of its own.
+#[cfg(unix)]
+fn connect_unix(
+    name: &UnixName,
+    options: &DialOptions,
+) -> io::Result<(DatagramSocket, Option<tempfile::TempDir>)> {
+    let to = match name {
+        UnixName::Path(path) => socket2::SockAddr::unix(path)?,
+        UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}"))?,
+    };
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    options.buffers.set(&socket)?;
+    let folder = tempfile::Builder::new().prefix("sockkit-").tempdir()?;
+    socket.bind(&socket2::SockAddr::unix(folder.path().join("end"))?)?;
+    socket.connect(&to)?;
+    socket.set_nonblocking(true)?;
+    Ok((DatagramSocket::from_unix(socket.into()), Some(folder)))
+}

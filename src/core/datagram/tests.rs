@@ -1,0 +1,253 @@
+//! The driver with real sockets, under a machine that sends everything back.
+
+use super::*;
+
+use std::net::UdpSocket;
+use std::thread::{self, JoinHandle};
+
+use super::contract::Arrival;
+use super::open::BindOptions;
+use crate::core::address::{Address, Use};
+
+/// After this long a test has failed instead of hanging. No verdict hangs on it otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Probe {
+    arrivals: Vec<Arrival>,
+    undelivered: usize,
+    /// What is sent once the deadline has come.
+    later: Option<Outgoing>,
+    deadline: Option<Duration>,
+    done: bool,
+}
+
+impl DatagramMachine for Probe {
+    type Action = ();
+
+    fn received(&mut self, now: Now, arrival: &Arrival, bytes: &mut [u8]) -> Answer {
+        self.arrivals.push(arrival.clone());
+        if bytes == b"later" {
+            self.deadline = Some(now.since_start);
+            self.later = Some(Outgoing {
+                route: arrival.route.clone(),
+                bytes: b"now".to_vec(),
+            });
+            return Answer::Nothing;
+        }
+        match &*bytes {
+            b"other" => Answer::Other(b"another".to_vec()),
+            _ => Answer::Same,
+        }
+    }
+
+    fn next_outgoing(&mut self, _now: Now) -> Option<Outgoing> {
+        match self.deadline {
+            Some(_) => None,
+            None => self.later.take(),
+        }
+    }
+
+    fn undelivered(&mut self, _now: Now, _socket: usize, _why: io::ErrorKind) {
+        self.undelivered += 1;
+    }
+
+    fn signal(&mut self, _now: Now, _signal: Signal) {
+        self.done = true;
+    }
+
+    fn deadline(&mut self, _now: Now) {
+        self.deadline = None;
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    fn action(&mut self) -> Option<()> {
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+}
+
+struct Running {
+    handle: DatagramHandle,
+    thread: JoinHandle<Probe>,
+    address: Address,
+}
+
+impl Running {
+    fn on(text: &str, options: &BindOptions) -> Self {
+        let address = Address::parse(text, Use::Listen { default_port: 0 }).unwrap();
+        let mut driver = DatagramLoop::new(Probe::default()).unwrap();
+        let mut bound = bind(&address, options).unwrap();
+        assert_eq!(bound.len(), 1);
+        let Bound {
+            socket,
+            address,
+            file,
+        } = bound.remove(0);
+        driver.add(socket).unwrap();
+        let handle = driver.handle();
+        let thread = thread::spawn(move || {
+            let _file = file;
+            driver.run(&mut |()| {}).unwrap();
+            driver.machine
+        });
+        Self {
+            handle,
+            thread,
+            address,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.address
+            .to_string()
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .unwrap()
+    }
+
+    fn end(self) -> Probe {
+        self.handle.signal(Signal::Terminate).unwrap();
+        self.thread.join().unwrap()
+    }
+}
+
+fn client(at: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(at).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+#[test]
+fn datagrams_of_every_size_come_back_whole() {
+    let server = Running::on("udp://127.0.0.1:0", &BindOptions::default());
+    let client = client("127.0.0.1:0");
+    client.connect(("127.0.0.1", server.port())).unwrap();
+    let mut buffer = vec![0; 70_000];
+    for size in [0, 1, 1500, 65_507, 0] {
+        let bytes: Vec<u8> = (0..size).map(|at| at as u8).collect();
+        client.send(&bytes).unwrap();
+        let count = client.recv(&mut buffer).unwrap();
+        assert!(buffer[..count] == bytes, "{size} {count}");
+    }
+    assert_eq!(server.end().arrivals.len(), 5);
+}
+
+#[test]
+fn an_answer_can_be_another_and_can_come_later() {
+    let server = Running::on("udp://127.0.0.1:0", &BindOptions::default());
+    let client = client("127.0.0.1:0");
+    client.connect(("127.0.0.1", server.port())).unwrap();
+    let mut buffer = [0; 100];
+    for (says, hears) in [("other", "another"), ("later", "now")] {
+        client.send(says.as_bytes()).unwrap();
+        let count = client.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], hears.as_bytes());
+    }
+    server.end();
+}
+
+/// All of 127.0.0.0/8 is this machine on Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_answer_comes_from_the_address_that_was_asked_and_tells_the_time() {
+    let options = BindOptions {
+        times: true,
+        ..BindOptions::default()
+    };
+    let server = Running::on("udp://0.0.0.0:0", &options);
+    let client = client("127.0.0.1:0");
+    let mut buffer = [0; 10];
+    for ip in ["127.0.0.1", "127.0.0.2", "127.5.6.7"] {
+        let to: std::net::SocketAddr =
+            (ip.parse::<std::net::IpAddr>().unwrap(), server.port()).into();
+        client.send_to(b"hello", to).unwrap();
+        let (count, from) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..count], from), (&b"hello"[..], to));
+    }
+    let probe = server.end();
+    assert!(
+        probe
+            .arrivals
+            .iter()
+            .all(|arrival| arrival.kernel_micros > Some(1_600_000_000_000_000))
+    );
+    assert_eq!(probe.undelivered, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn ipv6_tells_the_address_too() {
+    // On a machine without IPv6 there is nothing to ask.
+    if UdpSocket::bind("[::1]:0").is_err() {
+        return;
+    }
+    let server = Running::on("udp://[::]:0", &BindOptions::default());
+    let client = client("[::1]:0");
+    client.connect(("::1", server.port())).unwrap();
+    client.send(b"hello").unwrap();
+    let mut buffer = [0; 10];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+    let probe = server.end();
+    let local = probe.arrivals[0]
+        .route
+        .local
+        .map(|local| local.ip.to_string());
+    assert_eq!(local.as_deref(), Some("::1"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn unix_datagrams_are_answered_where_there_is_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server");
+        let text = format!("unixgram:{}", path.display());
+        let server = Running::on(&text, &BindOptions::default());
+        assert_eq!(server.address.to_string(), text);
+        let client = UnixDatagram::bind(folder.path().join("client")).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.connect(&path).unwrap();
+        let mut buffer = vec![0; 100_000];
+        for size in [0, 5, 70_000] {
+            client.send(&vec![1; size]).unwrap();
+            assert_eq!(client.recv(&mut buffer).unwrap(), size);
+        }
+        // One without a name comes, and cannot be answered.
+        UnixDatagram::unbound()
+            .unwrap()
+            .send_to(b"x", &path)
+            .unwrap();
+        client.send(b"last").unwrap();
+        assert_eq!(client.recv(&mut buffer).unwrap(), 4);
+        let probe = server.end();
+        assert_eq!(probe.arrivals.len(), 5);
+        assert_eq!(probe.arrivals[3].route.peer, Correspondent::Nobody);
+        assert_eq!(probe.undelivered, 1);
+        assert!(!path.exists(), "the file goes with the server");
+    }
+
+    #[test]
+    fn a_dead_servers_file_is_replaced_and_a_live_ones_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server");
+        drop(UnixDatagram::bind(&path).unwrap());
+        let text = format!("unixgram:{}", path.display());
+        let server = Running::on(&text, &BindOptions::default());
+        let address = Address::parse(&text, Use::Listen { default_port: 0 }).unwrap();
+        let error = bind(&address, &BindOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unreachable, "{error}");
+        server.end();
+    }
+}

@@ -1,0 +1,256 @@
+//! The figures of a run: percentiles, and how the times are spread.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::echo::ping::probes::{Counts, Probes};
+
+/// How many rows the picture of the spread has at the most.
+const ROWS: usize = 10;
+
+/// How wide its longest bar is: with the times before it and the count behind, 40 columns and a few.
+const BAR: usize = 24;
+
+/// The times of the probes that came back intact, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Times {
+    /// The shortest.
+    pub min_us: f64,
+    /// The arithmetic mean.
+    pub mean_us: f64,
+    /// Half of them took no longer.
+    pub p50_us: f64,
+    /// Nine in ten took no longer.
+    pub p90_us: f64,
+    /// 99 in a hundred took no longer.
+    pub p99_us: f64,
+    /// The longest.
+    pub max_us: f64,
+    /// The standard deviation of all of them.
+    pub stddev_us: f64,
+}
+
+impl Times {
+    /// `None` of none.
+    pub fn of(times: &[Duration]) -> Option<Self> {
+        let mut sorted: Vec<f64> = times.iter().map(|time| micros(*time)).collect();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let variance = sorted.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / count;
+        // The nearest rank: the smallest that so many in a hundred do not exceed.
+        let rank = |percent: usize| {
+            let place = (sorted.len() * percent).div_ceil(100).max(1);
+            sorted[place - 1]
+        };
+        Some(Self {
+            min_us: min,
+            mean_us: rounded(mean),
+            p50_us: rank(50),
+            p90_us: rank(90),
+            p99_us: rank(99),
+            max_us: max,
+            stddev_us: rounded(variance.sqrt()),
+        })
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
+}
+
+/// To nanoseconds: more digits are noise.
+fn rounded(micros: f64) -> f64 {
+    (micros * 1000.0).round() / 1000.0
+}
+
+/// The end of a run, as an event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename = "summary")]
+pub struct Summary {
+    /// What was measured.
+    pub address: String,
+    /// How long connecting took, if there was a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<f64>,
+    /// The size of a probe in bytes.
+    pub size: usize,
+    /// Probes sent.
+    pub sent: u32,
+    /// Probes that came back.
+    pub received: u32,
+    /// Probes that did not.
+    pub lost: u32,
+    /// Answers to probes that were answered already.
+    pub duplicates: u32,
+    /// Probes that came back after a later one.
+    pub reordered: u32,
+    /// Answers that were not what was sent.
+    pub corrupted: u32,
+    /// How long they took; nothing if none came back intact.
+    #[serde(flatten)]
+    pub times: Option<Times>,
+}
+
+impl Summary {
+    /// Of a run that has ended.
+    pub fn of(address: String, connect: Option<Duration>, probes: &Probes) -> Self {
+        let counts: Counts = probes.counts();
+        Self {
+            address,
+            connect_us: connect.map(micros),
+            size: probes.plan().size,
+            sent: counts.sent,
+            received: counts.back,
+            lost: counts.lost(),
+            duplicates: counts.duplicates,
+            reordered: counts.reordered,
+            corrupted: counts.corrupted(),
+            times: Times::of(probes.times()),
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut out = format!("--- {} ---\n", self.address);
+        let percent = match self.sent {
+            0 => 0.0,
+            sent => f64::from(self.lost) * 100.0 / f64::from(sent),
+        };
+        // Writing into a String cannot fail.
+        let _ = write!(
+            out,
+            "{} probes of {} bytes sent, {} received, {} lost ({percent:.1}%)",
+            self.sent, self.size, self.received, self.lost
+        );
+        for (count, what) in [
+            (self.duplicates, "duplicates"),
+            (self.reordered, "reordered"),
+            (self.corrupted, "corrupted"),
+        ] {
+            if count > 0 {
+                let _ = write!(out, ", {count} {what}");
+            }
+        }
+        out.push('\n');
+        if let Some(connect) = self.connect_us {
+            let _ = writeln!(out, "connect {}", human(connect));
+        }
+        if let Some(times) = self.times {
+            let _ = writeln!(
+                out,
+                "min {}, mean {}, p50 {}, p90 {}, p99 {}, max {}, stddev {}",
+                human(times.min_us),
+                human(times.mean_us),
+                human(times.p50_us),
+                human(times.p90_us),
+                human(times.p99_us),
+                human(times.max_us),
+                human(times.stddev_us)
+            );
+        }
+        out
+    }
+}
+
+/// A number of microseconds with its unit.
+pub fn human(micros: f64) -> String {
+    match micros {
+        m if m < 1_000.0 => format!("{m:.1} µs"),
+        m if m < 1_000_000.0 => format!("{:.3} ms", m / 1_000.0),
+        m => format!("{:.3} s", m / 1_000_000.0),
+    }
+}
+
+/// How the times are spread, as bars: each row goes on from the one above by the same factor. Nothing where
+/// there is nothing to compare.
+pub fn picture(times: &[Duration]) -> String {
+    let mut out = String::new();
+    let Some(Times { min_us, max_us, .. }) = Times::of(times) else {
+        return out;
+    };
+    // Below a tenth of a microsecond no clock tells apart.
+    let low = min_us.max(0.1);
+    if max_us <= low {
+        return out;
+    }
+    let factor = (max_us / low).powf(1.0 / ROWS as f64);
+    let mut counts = [0_usize; ROWS];
+    for time in times {
+        let row = (micros(*time).max(low) / low).ln() / factor.ln();
+        counts[(row as usize).min(ROWS - 1)] += 1;
+    }
+    let most = counts.into_iter().max().unwrap_or(1).max(1);
+    let mut from = low;
+    for count in counts {
+        let bar = "#".repeat((count * BAR).div_ceil(most));
+        let _ = writeln!(out, "{:>10} {bar} {count}", human(from));
+        from *= factor;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn micros_of(numbers: &[u64]) -> Vec<Duration> {
+        numbers.iter().map(|&n| Duration::from_micros(n)).collect()
+    }
+
+    #[test]
+    fn percentiles_are_the_nearest_ranks() {
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        let times = Times::of(&micros_of(&hundred)).unwrap();
+        assert_eq!(
+            (
+                times.min_us,
+                times.p50_us,
+                times.p90_us,
+                times.p99_us,
+                times.max_us
+            ),
+            (1.0, 50.0, 90.0, 99.0, 100.0)
+        );
+        assert_eq!(times.mean_us, 50.5);
+        assert_eq!(times.stddev_us, 28.866);
+        let one = Times::of(&micros_of(&[7])).unwrap();
+        assert_eq!((one.min_us, one.p99_us, one.stddev_us), (7.0, 7.0, 0.0));
+        assert_eq!(Times::of(&[]), None);
+    }
+
+    #[test]
+    fn the_picture_counts_every_time_once() {
+        let times = micros_of(&[10, 10, 10, 20, 40, 1000]);
+        let picture = picture(&times);
+        let rows: Vec<&str> = picture.lines().collect();
+        assert_eq!(rows.len(), ROWS);
+        let total: usize = rows
+            .iter()
+            .filter_map(|row| row.rsplit(' ').next()?.parse::<usize>().ok())
+            .sum();
+        assert_eq!(total, 6, "{picture}");
+        assert!(rows[0].contains(&"#".repeat(BAR)), "{picture}");
+        assert!(
+            rows.iter().all(|row| row.chars().count() <= 44),
+            "{picture}"
+        );
+        assert_eq!(
+            super::picture(&micros_of(&[5, 5])),
+            "",
+            "nothing to compare"
+        );
+    }
+
+    #[test]
+    fn times_are_shown_in_the_unit_that_fits() {
+        assert_eq!(human(12.34), "12.3 µs");
+        assert_eq!(human(1234.5), "1.234 ms");
+        assert_eq!(human(1_500_000.0), "1.500 s");
+    }
+}

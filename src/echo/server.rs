@@ -1,0 +1,469 @@
+//! `echo`: the machines with sockets, threads, a screen and signals around them.
+//!
+//! The main thread waits: for signals, for the time to print statistics, and for the loops. Streams have one
+//! loop or several, of which the first accepts for all; datagrams have one.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::{self, EchoArgs, Size};
+use crate::core::address::{Address, Endpoint, Host, Port, Scheme, Use};
+use crate::core::datagram::open::BindOptions;
+use crate::core::datagram::{self, DatagramHandle, DatagramLoop};
+use crate::core::event_loop::{EventLoop, Handle};
+use crate::core::limits::raise_open_file_limit;
+use crate::core::machine::{Origin, Signal};
+use crate::core::signal::{self, Word};
+use crate::core::socket::{Listening, listen};
+use crate::echo::chaos::Chaos;
+use crate::echo::config::{Config, Rate, Tells};
+use crate::echo::datagrams::Datagrams;
+use crate::echo::door::Door;
+use crate::echo::guard::Guard;
+use crate::echo::lines::Additions;
+use crate::echo::report::Report;
+use crate::echo::streams::{Action, Note, Streams};
+use crate::echo::tally::{Statistics, Tally};
+use crate::error::{Error, Kind, Result};
+use crate::ui::Ui;
+use crate::ui::human::Style;
+use crate::ui::reporter::{Entry, Reporter};
+
+/// The port of an address without one. Echo's own, 7, is for privileged users.
+const DEFAULT_PORT: u16 = 8887;
+
+/// Descriptors that the server needs beside one per client.
+const OWN_FILES: u64 = 32;
+
+impl Entry for Report {
+    fn append(&self, style: &Style, out: &mut String) {
+        if let Some(time) = self.time() {
+            style.dim(out, &style.clock.text(time));
+        }
+        out.push_str(&self.text());
+    }
+}
+
+/// What the main thread hears of.
+enum News {
+    Word(Word),
+    /// Enough were let in.
+    Enough,
+    /// All that were to be served are.
+    Done,
+    /// A loop has ended.
+    Ended(Result<()>),
+}
+
+/// Runs the server until it is told to stop, or has served as many as it should.
+pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
+    let started = Instant::now();
+    let (streams, datagrams) = parse_addresses(&args.addresses)?;
+    let config = Arc::new(config(ui, args)?);
+    check(args, &config, &streams, &datagrams)?;
+    warn_of_few_files(ui, args);
+
+    let (sender, news) = mpsc::channel();
+    let mut server = Server {
+        door: Arc::new(Door::new(args.max_clients.into(), args.wanted())),
+        config,
+        news: sender,
+        reporter: Reporter::start(ui),
+        tallies: Vec::new(),
+        stream_loops: Vec::new(),
+        datagram_loop: None,
+        threads: 0,
+    };
+    let mut files = Vec::new();
+    let mut ready = Vec::new();
+    let mut loops = Vec::new();
+    if !streams.is_empty() {
+        loops = server.stream_loops(args.threads)?;
+        for address in &streams {
+            for Listening {
+                socket,
+                address,
+                file,
+            } in listen(address, &args.listen.options())?
+            {
+                loops[0].listen(socket, Origin(0))?;
+                files.extend(file);
+                ready.push(address);
+            }
+        }
+    }
+    let options = BindOptions {
+        listen: args.listen.options(),
+        times: args.timestamp,
+        groups: args.join.clone(),
+    };
+    let mut bound = Vec::new();
+    for address in &datagrams {
+        for one in datagram::bind(address, &options)? {
+            files.extend(one.file);
+            ready.push(one.address.clone());
+            bound.push((one.socket, one.address));
+        }
+    }
+    let datagram_loop = match bound.is_empty() {
+        true => None,
+        false => Some(server.datagram_loop(bound)?),
+    };
+
+    let deliver = server.news.clone();
+    signal::watch_with_status(move |word| deliver.send(News::Word(word)).is_ok())?;
+    tell_seed(ui, args, &server.config);
+    for address in &ready {
+        ui.listening(address)?;
+    }
+    for driver in loops {
+        server.run_streams(driver)?;
+    }
+    if let Some(driver) = datagram_loop {
+        server.run_datagrams(driver)?;
+    }
+    let outcome = server.wait(ui, &news, args.stats, started);
+    drop(files);
+    server.tell_statistics(ui, started);
+    server.reporter.finish();
+    match outcome? {
+        None => Ok(()),
+        Some(signal) => Err(Error::new(
+            Kind::Signal(signal.number()),
+            "ended by a signal",
+        )),
+    }
+}
+
+/// What all threads share, and how they are reached.
+struct Server {
+    config: Arc<Config>,
+    door: Arc<Door>,
+    news: Sender<News>,
+    reporter: Reporter<Report>,
+    tallies: Vec<Arc<Tally>>,
+    stream_loops: Vec<Handle<Note>>,
+    datagram_loop: Option<DatagramHandle>,
+    threads: usize,
+}
+
+impl Server {
+    fn tally(&mut self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        self.tallies.push(Arc::clone(&tally));
+        tally
+    }
+
+    fn stream_loops(&mut self, threads: u16) -> Result<Vec<EventLoop<Streams>>> {
+        let mut loops = Vec::new();
+        for _ in 0..threads {
+            let tally = self.tally();
+            let machine = Streams::new(Arc::clone(&self.config), Arc::clone(&self.door), tally);
+            let driver = EventLoop::new(machine)?;
+            self.stream_loops.push(driver.handle());
+            loops.push(driver);
+        }
+        loops[0].share_with(self.stream_loops[1..].to_vec());
+        Ok(loops)
+    }
+
+    fn datagram_loop(
+        &mut self,
+        bound: Vec<(datagram::DatagramSocket, Address)>,
+    ) -> Result<DatagramLoop<Datagrams>> {
+        let ours = bound
+            .iter()
+            .map(|(_, address)| socket_address(address))
+            .collect();
+        let key = random_number()?;
+        let guard = Guard::new(ours, self.config.source_rate, key);
+        let tally = self.tally();
+        let (config, door) = (Arc::clone(&self.config), Arc::clone(&self.door));
+        let mut driver = DatagramLoop::new(Datagrams::new(config, door, tally, guard))?;
+        for (socket, _) in bound {
+            driver.add(socket)?;
+        }
+        self.datagram_loop = Some(driver.handle());
+        Ok(driver)
+    }
+
+    /// What the machines ask for, wherever they run.
+    fn actor(&self) -> impl FnMut(Action) + Send + 'static {
+        let news = self.news.clone();
+        let teller = self.reporter.teller();
+        move |action| match action {
+            Action::Report(report) => teller.report(report),
+            // The main thread listens for as long as a loop runs.
+            Action::Enough => drop(news.send(News::Enough)),
+            Action::Done => drop(news.send(News::Done)),
+        }
+    }
+
+    fn run_streams(&mut self, mut driver: EventLoop<Streams>) -> Result<()> {
+        let mut act = self.actor();
+        self.spawn("streams", move || driver.run(&mut |action, _| act(action)))
+    }
+
+    fn run_datagrams(&mut self, mut driver: DatagramLoop<Datagrams>) -> Result<()> {
+        let mut act = self.actor();
+        self.spawn("datagrams", move || driver.run(&mut act))
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let news = self.news.clone();
+        self.threads += 1;
+        let body = move || {
+            let result = work();
+            let _ = news.send(News::Ended(result));
+        };
+        match thread::Builder::new().name(name.into()).spawn(body) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(Kind::Other, "cannot start a thread").because(error)),
+        }
+    }
+
+    /// Waits until all loops have ended; the signal that ended them, if one did.
+    fn wait(
+        &self,
+        ui: &Ui,
+        news: &Receiver<News>,
+        stats: Option<Duration>,
+        started: Instant,
+    ) -> Result<Option<Signal>> {
+        let mut running = self.threads;
+        let mut ended_by = None;
+        let mut failure = None;
+        let mut next = stats.map(|interval| Instant::now() + interval);
+        while running > 0 {
+            let heard = match next {
+                None => news.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => news.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match heard {
+                Ok(News::Word(Word::Signal(signal))) => {
+                    ended_by.get_or_insert(signal);
+                    self.end(signal);
+                }
+                Ok(News::Word(Word::Status)) => self.tell_statistics(ui, started),
+                Ok(News::Enough) => {
+                    for handle in &self.stream_loops {
+                        // One that has ended accepts nobody.
+                        let _ = handle.urgent(Note::StopListening);
+                    }
+                }
+                Ok(News::Done) => self.end(Signal::Terminate),
+                Ok(News::Ended(result)) => {
+                    running -= 1;
+                    if let Err(error) = result {
+                        failure.get_or_insert(error);
+                        self.end(Signal::Terminate);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tell_statistics(ui, started);
+                    next = next.zip(stats).map(|(at, interval)| at + interval);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(ended_by),
+        }
+    }
+
+    fn end(&self, signal: Signal) {
+        // Whoever has ended already need not be told.
+        for handle in &self.stream_loops {
+            let _ = handle.signal(signal);
+        }
+        if let Some(handle) = &self.datagram_loop {
+            let _ = handle.signal(signal);
+        }
+    }
+
+    fn tell_statistics(&self, ui: &Ui, started: Instant) {
+        let statistics =
+            Statistics::of(self.tallies.iter().map(|tally| &**tally), started.elapsed());
+        match ui.json() {
+            true => self.reporter.report(Report::Statistics(statistics)),
+            false => ui.note(&statistics.text()),
+        }
+    }
+}
+
+/// Those of streams, and those of datagrams.
+fn parse_addresses(texts: &[String]) -> Result<(Vec<Address>, Vec<Address>)> {
+    let purpose = Use::Listen {
+        default_port: DEFAULT_PORT,
+    };
+    let mut streams = Vec::new();
+    let mut datagrams = Vec::new();
+    for text in texts {
+        let address = Address::parse(text, purpose)?;
+        match address.scheme() {
+            Scheme::Tcp => streams.push(address),
+            Scheme::Udp => datagrams.push(address),
+            Scheme::Tls => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("this version does not encrypt the echo: {address}"),
+                ));
+            }
+        }
+    }
+    Ok((streams, datagrams))
+}
+
+/// What would be asked for in vain is a mistake.
+fn check(
+    args: &EchoArgs,
+    config: &Config,
+    streams: &[Address],
+    datagrams: &[Address],
+) -> Result<()> {
+    let for_nothing = |option: &str, what: &str| {
+        Err(Error::new(
+            Kind::Usage,
+            format!("{option} is for {what}, and there is no such address"),
+        ))
+    };
+    let chaos = &args.chaos;
+    let of_datagrams = [
+        ("--drop", chaos.drop.is_some()),
+        ("--duplicate", chaos.duplicate.is_some()),
+        ("--reorder", chaos.reorder.is_some()),
+        ("--join", !args.join.is_empty()),
+    ];
+    let of_streams = [
+        ("--rate", chaos.rate.is_some()),
+        ("--slice", chaos.slice.is_some()),
+        ("--stall-after", chaos.stall_after.is_some()),
+        ("--reset-after", chaos.reset_after.is_some()),
+        ("--truncate-after", chaos.truncate_after.is_some()),
+        ("--close-after", chaos.close_after.is_some()),
+        ("--threads", args.threads > 1),
+    ];
+    for (option, given) in of_datagrams {
+        if given && datagrams.is_empty() {
+            return for_nothing(option, "datagrams");
+        }
+    }
+    for (option, given) in of_streams {
+        if given && streams.is_empty() {
+            return for_nothing(option, "connections");
+        }
+    }
+    if !args.join.is_empty() && datagrams.iter().all(Address::is_unix) {
+        return for_nothing("--join", "UDP");
+    }
+    if chaos.seed.is_some() && config.chaos == Chaos::default() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--seed decides how to misbehave, and no misbehaviour is asked for",
+        ));
+    }
+    Ok(())
+}
+
+fn config(ui: &Ui, args: &EchoArgs) -> Result<Config> {
+    Ok(Config {
+        chaos: chaos(&args.chaos),
+        seed: match args.chaos.seed {
+            Some(seed) => seed,
+            // Small enough for readers of JSON whose numbers are doubles, and to be typed again.
+            None => random_number()? >> 32,
+        },
+        additions: Additions {
+            timestamp: args.timestamp,
+            prefix: args.prefix.clone(),
+        },
+        max_bytes: args.max_bytes.map(Size::bytes),
+        idle_timeout: args.idle_timeout.get(),
+        source_rate: args.source_rate.get().map(|rate| {
+            let number = |number: NonZeroU32| f64::from(number.get());
+            Rate {
+                per_second: number(rate.per_second),
+                burst: number(rate.burst),
+            }
+        }),
+        tells: Tells {
+            connections: !ui.quiet(),
+            // By the thousand a second, so a person has to ask for it.
+            datagrams: !ui.quiet() && (ui.json() || ui.verbosity() > 0),
+            bytes: args.hex,
+        },
+    })
+}
+
+fn chaos(args: &cli::ChaosArgs) -> Chaos {
+    let bytes = |size: Option<Size>| size.map(Size::bytes);
+    Chaos {
+        delay: args.delay.unwrap_or_default(),
+        jitter: args.jitter.unwrap_or_default(),
+        rate: bytes(args.rate).and_then(NonZeroU64::new),
+        slice: args
+            .slice
+            .and_then(|size| NonZeroUsize::new(size.as_usize())),
+        stall_after: bytes(args.stall_after),
+        reset_after: bytes(args.reset_after),
+        truncate_after: bytes(args.truncate_after),
+        close_after: bytes(args.close_after),
+        corrupt: args.corrupt.unwrap_or_default(),
+        drop: args.drop.unwrap_or_default(),
+        duplicate: args.duplicate.unwrap_or_default(),
+        reorder: args.reorder.unwrap_or_default(),
+    }
+}
+
+fn random_number() -> Result<u64> {
+    getrandom::u64()
+        .map_err(|error| Error::new(Kind::Other, "the system has no random numbers").because(error))
+}
+
+/// What happened by chance can be had again.
+fn tell_seed(ui: &Ui, args: &EchoArgs, config: &Config) {
+    let chaos = &config.chaos;
+    let by_chance = !chaos.jitter.is_zero()
+        || [chaos.corrupt, chaos.drop, chaos.duplicate, chaos.reorder]
+            .iter()
+            .any(|probability| probability.is_possible());
+    if by_chance && args.chaos.seed.is_none() {
+        ui.note(&format!("to have the same again: --seed {}", config.seed));
+    }
+}
+
+/// The address of a bound UDP socket.
+fn socket_address(address: &Address) -> Option<std::net::SocketAddr> {
+    match address.endpoint() {
+        Endpoint::Inet {
+            host,
+            port: Port::Number(port),
+        } => match host {
+            Host::V4(ip) => Some((*ip, *port).into()),
+            Host::V6(ip, _) => Some((*ip, *port).into()),
+            Host::Any | Host::Name(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn warn_of_few_files(ui: &Ui, args: &EchoArgs) {
+    let Some(limit) = raise_open_file_limit().and_then(|limit| limit.now) else {
+        return;
+    };
+    let room = limit.saturating_sub(OWN_FILES);
+    let max_clients = args.max_clients;
+    if room < u64::from(max_clients) {
+        ui.warn(&format!(
+            "{limit} files may be open (ulimit -n): about {room} clients fit, fewer than --max-clients {max_clients}"
+        ));
+    }
+}
