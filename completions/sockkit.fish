@@ -36,6 +36,8 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "serve-chat" -d 'Run
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'Join a chat, at a terminal or in a pipe'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "send-file" -d 'Send files and directories, verified and resumed'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "recv-file" -d 'Receive files and directories into a directory'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure and verify an echo server: round trips, loss, corruption'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
@@ -182,6 +184,62 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l json -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l prefix -d 'Send back with this text before each line or datagram' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'Serve this many connections and datagrams and exit' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'Print what was counted so far this often' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l backlog -d 'Let this many connections wait to be accepted' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unix-mode -d 'Give Unix sockets these permissions, in octal' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Join this multicast group, with UDP, on that interface or the system\'s choice; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l idle-timeout -d 'Close a connection on which nothing moves for this long; off: never' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l threads -d 'Share the connections among this many threads; datagrams have one of their own' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-clients -d 'Let in this many connections at once' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-bytes -d 'Close a connection that has had this much back, and answer no longer datagrams' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l source-rate -d 'Answer this many datagrams per second from one address of another machine, after a burst; off: any' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l seed -d 'Misbehave in the same way each time with the same number; without it a new one is chosen and told' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l delay -d 'Send back this much later' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l jitter -d 'And up to this much later still, at random' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l rate -d 'Send back this much per second on each connection' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l slice -d 'Send back in pieces of this size' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stall-after -d 'Send back this much of a connection and then stand still' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reset-after -d 'Send back this much of a connection and then reset it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l truncate-after -d 'Send back this much of a connection and swallow the rest' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l close-after -d 'Send back this much of a connection and then close it' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l corrupt -d 'Damage each byte of a connection, and each datagram, with this probability' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l drop -d 'Leave a datagram unanswered with this probability' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l duplicate -d 'Answer a datagram twice with this probability' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reorder -d 'Answer a datagram after the next one with this probability' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamp -d 'Send back with the time before each line; before each datagram with the times of receipt and answer'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l hex -d 'Print what comes, in hexadecimal and as text'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l once -d 'Serve one connection or datagram and exit'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuse-port -d 'Share the port with other processes that ask for the same'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s c -l count -d 'Send this many probes' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s i -l interval -d 'Send one this often' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s s -l size -d 'Send probes of this size' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l flood -d 'Send the next probe as soon as one is back, with this many on their way [8 if N is left out]' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l timeout -d 'Wait this long for a probe before it counts as lost' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -545,10 +545,12 @@ fn a_transfer_is_shown_while_it_runs_and_leaves_one_line() {
         let mut command = sockkit(&["send-file", "--plain", "--color", colour]);
         command.arg(proxy.address.to_string()).arg(&source);
         let mut terminal = Tty::start(command.env("TERM", "xterm-256color"), 40);
+        // A screen may be looked at while it is half drawn.
         let lines = terminal.until(|lines| {
-            lines
+            let bar = lines
                 .iter()
-                .any(|line| line.contains("[#") && line.contains('%'))
+                .position(|line| line.contains("[#") && line.contains('%'));
+            bar.is_some_and(|bar| lines[bar..].concat().contains("sending"))
         });
         let bar = lines.iter().position(|line| line.contains("[#"));
         let bar = bar.expect("a bar");
