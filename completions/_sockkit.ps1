@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('recv-file', 'recv-file', [CompletionResultType]::ParameterValue, 'Receive files and directories into a directory')
             [CompletionResult]::new('echo', 'echo', [CompletionResultType]::ParameterValue, 'Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose')
             [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure and verify an echo server: round trips, loss, corruption')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what a host, a socket or a process really has: options, addresses, TCP''s knowledge')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
             break
@@ -49,6 +50,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--cert', '--cert', [CompletionResultType]::ParameterName, 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Its private key: PEM, not encrypted')
             [CompletionResult]::new('--client-ca', '--client-ca', [CompletionResultType]::ParameterName, 'Let in only clients with a certificate that one in this file has signed')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Put out a client that is silent for this long, after a warning; off: never')
             [CompletionResult]::new('--max-clients', '--max-clients', [CompletionResultType]::ParameterName, 'Let in this many clients at once')
             [CompletionResult]::new('--max-per-ip', '--max-per-ip', [CompletionResultType]::ParameterName, 'Let in this many clients from one IP address')
@@ -104,6 +107,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--server-name', '--server-name', [CompletionResultType]::ParameterName, 'Expect this name in the certificate instead of the host''s')
             [CompletionResult]::new('--client-cert', '--client-cert', [CompletionResultType]::ParameterName, 'Show this certificate to a server that asks for one: PEM')
             [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'Its private key: PEM, not encrypted')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never')
             [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'After a cut, try to reconnect for this long, 0 for never [default: 30s, at a terminal without end]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
@@ -126,6 +131,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;send-file' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What stdin is called at the receiver')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out what matches, and everything beneath it; may be repeated')
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Send only files that match; may be repeated')
@@ -163,6 +170,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;recv-file' {
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Store beneath this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Store beneath this directory')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Store the one file that comes under this name, or pass it to stdout with -')
@@ -211,6 +219,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;echo' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Send back with this text before each line or datagram')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Serve this many connections and datagrams and exit')
             [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print what was counted so far this often')
@@ -256,6 +266,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;ping' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Send this many probes')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Send this many probes')
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Send one this often')
@@ -268,6 +280,37 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Give up connecting after this long, all addresses of a name together')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
+            [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('--ipv6', '--ipv6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print events on stdout as JSON, one object a line')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no notes on stderr and no log lines, only errors and ready lines')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no notes on stderr and no log lines, only errors and ready lines')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell more on stderr; twice for details')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more on stderr; twice for details')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'sockkit;inspect' {
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen here and look at the sockets')
+            [CompletionResult]::new('--pid', '--pid', [CompletionResultType]::ParameterName, 'Look at the sockets of this process')
+            [CompletionResult]::new('--fd', '--fd', [CompletionResultType]::ParameterName, 'Look at this descriptor alone: of --pid, else one that sockkit was started with')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Show a built-in profile')
+            [CompletionResult]::new('--diff', '--diff', [CompletionResultType]::ParameterName, 'Show where two differ: a profile, a file that --json wrote, an address to connect to')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Explain a socket option; without a name list them all')
+            [CompletionResult]::new('--address', '--address', [CompletionResultType]::ParameterName, 'Show an IP address in every notation: 0x7f000001, 2130706433, fe80::1%eth0')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Look again and again, so far apart, and print what has changed')
+            [CompletionResult]::new('--send-buffer', '--send-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s send buffer to this size instead of letting it tune itself')
+            [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Give up connecting after this long, all addresses of a name together')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
+            [CompletionResult]::new('--all-sockets', '--all-sockets', [CompletionResultType]::ParameterName, 'List all sockets with their processes')
+            [CompletionResult]::new('--can', '--can', [CompletionResultType]::ParameterName, 'Show what this user may do with sockets')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Show all options of the catalogue, not only the usual ones')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')

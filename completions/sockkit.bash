@@ -25,6 +25,9 @@ _sockkit() {
             sockkit,echo)
                 cmd="sockkit__subcmd__echo"
                 ;;
+            sockkit,inspect)
+                cmd="sockkit__subcmd__inspect"
+                ;;
             sockkit,man)
                 cmd="sockkit__subcmd__man"
                 ;;
@@ -47,7 +50,7 @@ _sockkit() {
 
     case "${cmd}" in
         sockkit)
-            opts="-q -v -h -V --json --quiet --verbose --color --help --version serve-chat chat send-file recv-file echo ping completions man"
+            opts="-q -v -h -V --json --quiet --verbose --color --help --version serve-chat chat send-file recv-file echo ping inspect completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -65,7 +68,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__chat)
-            opts="-n -r -f -4 -6 -q -v -h --nick --room --history --no-history --password-file --raw --send --expect --count --timeout --follow --exec --exec-max --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --ca --fingerprint --server-name --client-cert --client-key --insecure --idle-timeout --retry --json --quiet --verbose --color --help"
+            opts="-n -r -f -4 -6 -o -q -v -h --nick --room --history --no-history --password-file --raw --send --expect --count --timeout --follow --exec --exec-max --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --ca --fingerprint --server-name --client-cert --client-key --insecure --sockopt --idle-timeout --retry --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,6 +198,14 @@ _sockkit() {
                     fi
                     return 0
                     ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --idle-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -233,12 +244,20 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__echo)
-            opts="-4 -6 -q -v -h --timestamp --prefix --hex --once --count --stats --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --join --idle-timeout --threads --max-clients --max-bytes --source-rate --seed --delay --jitter --rate --slice --stall-after --reset-after --truncate-after --close-after --corrupt --drop --duplicate --reorder --json --quiet --verbose --color --help"
+            opts="-o -4 -6 -q -v -h --sockopt --timestamp --prefix --hex --once --count --stats --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --join --idle-timeout --threads --max-clients --max-bytes --source-rate --seed --delay --jitter --rate --slice --stall-after --reset-after --truncate-after --close-after --corrupt --drop --duplicate --reorder --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -354,6 +373,76 @@ _sockkit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sockkit__subcmd__inspect)
+            opts="-4 -6 -o -q -v -h --listen --pid --fd --all-sockets --profile --diff --explain --can --address --all --watch --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --sockopt --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -W "server client" -- "${cur}"))
+                    return 0
+                    ;;
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --send-buffer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recv-buffer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sockkit__subcmd__man)
             opts="-q -v -h --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -373,12 +462,20 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__ping)
-            opts="-c -i -s -4 -6 -q -v -h --count --interval --size --flood --timeout --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --json --quiet --verbose --color --help"
+            opts="-o -c -i -s -4 -6 -q -v -h --sockopt --count --interval --size --flood --timeout --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --count)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -435,12 +532,16 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__recv__subcmd__file)
-            opts="-d -o -k -4 -6 -q -v -h --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-d -o -k -4 -6 -q -v -h --sockopt --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -591,12 +692,20 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__send__subcmd__file)
-            opts="-4 -6 -q -v -h --listen --name --exclude --include --one-file-system --dry-run --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-o -4 -6 -q -v -h --sockopt --listen --name --exclude --include --one-file-system --dry-run --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -695,7 +804,7 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__serve__subcmd__chat)
-            opts="-4 -6 -q -v -h --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --cert --key --self-signed --ephemeral --client-ca --idle-timeout --max-clients --max-per-ip --max-rooms --rate --max-line --send-queue --slow --history --history-bytes --log --log-rotate --password-file --allow --deny --admin-socket --drain --json --quiet --verbose --color --help"
+            opts="-4 -6 -o -q -v -h --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --cert --key --self-signed --ephemeral --client-ca --sockopt --idle-timeout --max-clients --max-per-ip --max-rooms --rate --max-line --send-queue --slow --history --history-bytes --log --log-rotate --password-file --allow --deny --admin-socket --drain --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -760,6 +869,14 @@ _sockkit() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --idle-timeout)

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand recv-file 'Receive files and directories into a directory'
             cand echo 'Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose'
             cand ping 'Measure and verify an echo server: round trips, loss, corruption'
+            cand inspect 'Show what a host, a socket or a process really has: options, addresses, TCP''s knowledge'
             cand completions 'Print the completion script for a shell'
             cand man 'Print a manual page'
         }
@@ -45,6 +46,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --cert 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again'
             cand --key 'Its private key: PEM, not encrypted'
             cand --client-ca 'Let in only clients with a certificate that one in this file has signed'
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand --idle-timeout 'Put out a client that is silent for this long, after a warning; off: never'
             cand --max-clients 'Let in this many clients at once'
             cand --max-per-ip 'Let in this many clients from one IP address'
@@ -99,6 +102,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --server-name 'Expect this name in the certificate instead of the host''s'
             cand --client-cert 'Show this certificate to a server that asks for one: PEM'
             cand --client-key 'Its private key: PEM, not encrypted'
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand --idle-timeout 'Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never'
             cand --retry 'After a cut, try to reconnect for this long, 0 for never [default: 30s, at a terminal without end]'
             cand --color 'Use colours: auto means on a terminal, unless NO_COLOR is set'
@@ -120,6 +125,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --help 'Print help'
         }
         &'sockkit;send-file'= {
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand --name 'What stdin is called at the receiver'
             cand --exclude 'Leave out what matches, and everything beneath it; may be repeated'
             cand --include 'Send only files that match; may be repeated'
@@ -156,6 +163,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --help 'Print help'
         }
         &'sockkit;recv-file'= {
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand -d 'Store beneath this directory'
             cand --directory 'Store beneath this directory'
             cand -o 'Store the one file that comes under this name, or pass it to stdout with -'
@@ -203,6 +211,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --help 'Print help'
         }
         &'sockkit;echo'= {
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand --prefix 'Send back with this text before each line or datagram'
             cand --count 'Serve this many connections and datagrams and exit'
             cand --stats 'Print what was counted so far this often'
@@ -247,6 +257,8 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --help 'Print help'
         }
         &'sockkit;ping'= {
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
             cand -c 'Send this many probes'
             cand --count 'Send this many probes'
             cand -i 'Send one this often'
@@ -259,6 +271,36 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --recv-buffer 'Set the kernel''s receive buffer to this size instead of letting it tune itself'
             cand --connect-timeout 'Give up connecting after this long, all addresses of a name together'
             cand --color 'Use colours: auto means on a terminal, unless NO_COLOR is set'
+            cand -4 'Use IPv4 only'
+            cand --ipv4 'Use IPv4 only'
+            cand -6 'Use IPv6 only'
+            cand --ipv6 'Use IPv6 only'
+            cand --json 'Print events on stdout as JSON, one object a line'
+            cand -q 'Print no notes on stderr and no log lines, only errors and ready lines'
+            cand --quiet 'Print no notes on stderr and no log lines, only errors and ready lines'
+            cand -v 'Tell more on stderr; twice for details'
+            cand --verbose 'Tell more on stderr; twice for details'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'sockkit;inspect'= {
+            cand --listen 'Listen here and look at the sockets'
+            cand --pid 'Look at the sockets of this process'
+            cand --fd 'Look at this descriptor alone: of --pid, else one that sockkit was started with'
+            cand --profile 'Show a built-in profile'
+            cand --diff 'Show where two differ: a profile, a file that --json wrote, an address to connect to'
+            cand --explain 'Explain a socket option; without a name list them all'
+            cand --address 'Show an IP address in every notation: 0x7f000001, 2130706433, fe80::1%eth0'
+            cand --watch 'Look again and again, so far apart, and print what has changed'
+            cand --send-buffer 'Set the kernel''s send buffer to this size instead of letting it tune itself'
+            cand --recv-buffer 'Set the kernel''s receive buffer to this size instead of letting it tune itself'
+            cand --connect-timeout 'Give up connecting after this long, all addresses of a name together'
+            cand -o 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --sockopt 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated'
+            cand --color 'Use colours: auto means on a terminal, unless NO_COLOR is set'
+            cand --all-sockets 'List all sockets with their processes'
+            cand --can 'Show what this user may do with sockets'
+            cand --all 'Show all options of the catalogue, not only the usual ones'
             cand -4 'Use IPv4 only'
             cand --ipv4 'Use IPv4 only'
             cand -6 'Use IPv6 only'

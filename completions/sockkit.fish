@@ -38,6 +38,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "send-file" -d 'Send
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "recv-file" -d 'Receive files and directories into a directory'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure and verify an echo server: round trips, loss, corruption'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show what a host, a socket or a process really has: options, addresses, TCP\'s knowledge'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
@@ -47,6 +48,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l unix-mode
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l cert -d 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l key -d 'Its private key: PEM, not encrypted' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l idle-timeout -d 'Put out a client that is silent for this long, after a warning; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-clients -d 'Let in this many clients at once' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-ip -d 'Let in this many clients from one IP address' -r
@@ -95,6 +97,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l fingerprint -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l server-name -d 'Expect this name in the certificate instead of the host\'s' -r -f -a "(__fish_print_hostnames)"
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l client-cert -d 'Show this certificate to a server that asks for one: PEM' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l client-key -d 'Its private key: PEM, not encrypted' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l idle-timeout -d 'Take the connection for dead when nothing comes for this long, not even an answer to a ping; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l retry -d 'After a cut, try to reconnect for this long, 0 for never [default: 30s, at a terminal without end]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
@@ -110,6 +113,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l name -d 'What stdin is called at the receiver' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l exclude -d 'Leave out what matches, and everything beneath it; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l include -d 'Send only files that match; may be repeated' -r
@@ -143,6 +147,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l json -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s d -l directory -d 'Store beneath this directory' -r -f -a "(__fish_complete_directories)"
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s o -l output -d 'Store the one file that comes under this name, or pass it to stdout with -' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-sessions -d 'Take in this many senders at once' -r
@@ -184,6 +189,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l json -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l prefix -d 'Send back with this text before each line or datagram' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'Serve this many connections and datagrams and exit' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'Print what was counted so far this often' -r
@@ -223,6 +229,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s c -l count -d 'Send this many probes' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s i -l interval -d 'Send one this often' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s s -l size -d 'Send probes of this size' -r
@@ -240,6 +247,31 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s h -l help -d 'Print help'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l listen -d 'Listen here and look at the sockets' -r -f -a "(__fish_print_hostnames)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l pid -d 'Look at the sockets of this process' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l fd -d 'Look at this descriptor alone: of --pid, else one that sockkit was started with' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l profile -d 'Show a built-in profile' -r -f -a "server\t''
+client\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l diff -d 'Show where two differ: a profile, a file that --json wrote, an address to connect to' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l explain -d 'Explain a socket option; without a name list them all' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l address -d 'Show an IP address in every notation: 0x7f000001, 2130706433, fe80::1%eth0' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l watch -d 'Look again and again, so far apart, and print what has changed' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l all-sockets -d 'List all sockets with their processes'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l can -d 'Show what this user may do with sockets'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l all -d 'Show all options of the catalogue, not only the usual ones'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l json -d 'Print events on stdout as JSON, one object a line'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s v -l verbose -d 'Tell more on stderr; twice for details'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
