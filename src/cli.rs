@@ -70,6 +70,9 @@ Examples:
   sockkit recv-file :8889            Wait for files from anywhere
   sockkit send-file host:8889 photos
                                      Send a directory there
+  sockkit echo                       An echo server on this machine, port 8887
+  sockkit ping localhost:8887        Measure it
+  sockkit inspect host:443           What a connection there really has
   sockkit chat --help                Options and examples of one command";
 
 /// One tool for people who work with sockets.

@@ -125,6 +125,17 @@ impl Tty {
         self.until(|lines| lines.ends_with(&to_strings(expected)));
     }
 
+    /// Waits until bob is in: his prompt is there a moment before what says so, which would come between his lines.
+    #[track_caller]
+    fn arrives(&mut self) {
+        self.until(|lines| {
+            let told = lines
+                .iter()
+                .any(|line| line.starts_with("* you are bob in"));
+            told && lines.ends_with(&to_strings(&["<bob>"]))
+        });
+    }
+
     fn settings(&self) -> Termios {
         tcgetattr(&self.terminal).expect("a terminal")
     }
@@ -198,7 +209,7 @@ fn room(columns: u16) -> (Server, Nc, Tty) {
     let server = Server::start(&[]);
     let mut ann = server.nc().called("ann");
     let mut bob = Tty::start(&mut chat(server.address()), columns);
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     ann.until("bob joined");
     (server, ann, bob)
 }
@@ -258,7 +269,7 @@ fn tab_completes_commands_and_names() {
     let server = Server::start(&[]);
     let mut ann = server.nc().called("annabella");
     let mut bob = Tty::start(&mut chat(server.address()), 80);
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     ann.until("bob joined");
     bob.types("/hi\t");
     bob.until_ends_with(&["<bob> /history"]);
@@ -342,7 +353,7 @@ fn a_lost_connection_is_said_once_and_loses_nothing() {
     let mut ann = server.nc().called("ann");
     let cable = Cable::to(server.socket_address());
     let mut bob = Tty::start(&mut chat(&cable.address.to_string()), 100);
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     ann.until("bob joined");
     bob.types("half a line");
     bob.until_ends_with(&["<bob> half a line"]);
@@ -381,7 +392,7 @@ fn ctrl_d_leaves_with_success_and_the_terminal_as_it_was() {
     let server = Server::start(&[]);
     let mut ann = server.nc().called("ann");
     let mut bob = Tty::start(&mut chat(server.address()), 80);
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     bob.types("bye\r");
     ann.until("<bob> bye");
     bob.until_ends_with(&["<bob> bye", "<bob>"]);
@@ -417,7 +428,7 @@ fn what_a_peer_sends_never_reaches_the_terminal_raw() {
     let (_server, mut ann, mut bob) = room(80);
     ann.types("a\x1b[2Jb\x1b]52;c;AAAA\x07c\u{9b}31md\u{202e}e\x08\x0e\n");
     bob.until(|lines| count(lines, r"a\x1b[2Jb\x1b]52;c;AAAA\x07c") == 1);
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     let printed = String::from_utf8(bob.raw.clone()).expect("UTF-8");
     for (at, _) in printed.match_indices('\x1b') {
         let sequence = &printed[at + 1..];
@@ -442,7 +453,7 @@ fn no_color_is_obeyed() {
         let server = Server::start(&[]);
         let mut ann = server.nc().called("ann");
         let mut bob = Tty::start(chat(server.address()).env(variable, "1"), 80);
-        bob.until_ends_with(&["<bob>"]);
+        bob.arrives();
         ann.until("bob joined");
         ann.types("hello\n");
         bob.until_ends_with(&["<ann> hello", "<bob>"]);
@@ -489,7 +500,7 @@ fn a_new_server_is_shown_asked_about_and_then_known() {
     });
     assert_eq!(count(&shown, &fingerprint), 1, "{shown:#?}");
     bob.types("y\r");
-    bob.until_ends_with(&["<bob>"]);
+    bob.arrives();
     bob.types("/quit\r");
     assert_eq!(bob.ends(), 0);
     // The next time nobody is asked.

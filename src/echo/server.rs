@@ -102,6 +102,9 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
                 file,
             } in listen(address, &options_for(address))?
             {
+                for granted in settings.granted(&socket.socket()) {
+                    ui.detail(1, &format!("{address}: {granted}"));
+                }
                 loops[0].listen(socket, Origin(0))?;
                 files.extend(file);
                 ready.push(address);

@@ -85,6 +85,9 @@ impl Dialler {
         loop {
             let began = Instant::now();
             let dialled = dial(&self.address, &self.options, &mut watch)?;
+            for granted in self.options.settings.granted(&dialled.transport.socket()) {
+                detail(&granted.to_string());
+            }
             let Some(security) = &self.security else {
                 return Ok(dialled);
             };

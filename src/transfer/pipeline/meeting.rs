@@ -11,7 +11,7 @@ use crate::core::backoff::Backoff;
 use crate::core::dial::{DialOptions, Dialled, dial};
 use crate::core::options::Settings;
 use crate::core::resolve::Family;
-use crate::core::socket::{Buffers, ListenOptions, listen};
+use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
 use crate::transfer::frame::Violation;
 use crate::transfer::pipeline::channel::Channel;
@@ -89,6 +89,14 @@ impl Meeting {
                 settings,
             };
             let listeners = listen(&address, &options)?;
+            for Listening {
+                socket, address, ..
+            } in &listeners
+            {
+                for granted in options.settings.granted(&socket.socket()) {
+                    ui.detail(1, &format!("{address}: {granted}"));
+                }
+            }
             let addresses: Vec<Address> = listeners
                 .iter()
                 .map(|listening| listening.address.clone())
