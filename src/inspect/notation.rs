@@ -94,7 +94,7 @@ fn reverse_name(text: &str) -> Option<IpAddr> {
     if let Some(labels) = text.strip_suffix(".in-addr.arpa") {
         let parts: Vec<u8> = labels
             .split('.')
-            .map(|part| part.parse().ok())
+            .map(|part| part.parse::<u8>().ok())
             .collect::<Option<_>>()?;
         let [d, c, b, a] = parts.try_into().ok()?;
         return Some(Ipv4Addr::new(a, b, c, d).into());
