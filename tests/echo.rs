@@ -513,3 +513,40 @@ mod unix {
         assert!(!from.ip().is_multicast());
     }
 }
+
+/// An option that is for no socket of the command is a mistake, and what became of the others is told with -v.
+#[test]
+fn socket_options_are_told_of_or_refused_over_datagrams_too() {
+    let echo = Echo::from_command(
+        &mut sockkit(&[
+            "echo",
+            "-v",
+            "-o",
+            "rcvbuf=64K",
+            "udp://127.0.0.1:0",
+            "127.0.0.1:0",
+        ]),
+        2,
+    );
+    let addresses = echo.addresses.clone();
+    for address in &addresses {
+        let run = run_with(&["ping", address, "-c", "1", "-v", "-o", "rcvbuf=64K"], "");
+        assert_eq!(run.status.code(), Some(0), "{address}: {}", stderr(&run));
+        let said = stderr(&run);
+        assert!(
+            said.contains("SO_RCVBUF: asked 64KiB, granted"),
+            "{address}: {said}"
+        );
+    }
+    let datagrams = addresses.iter().find(|address| address.starts_with("udp"));
+    let run = run_with(
+        &["ping", datagrams.expect("one"), "-o", "TCP_NODELAY=1"],
+        "",
+    );
+    assert_eq!(run.status.code(), Some(2), "{}", stderr(&run));
+    assert!(
+        stderr(&run).contains("it is for TCP, not for this socket"),
+        "{}",
+        stderr(&run)
+    );
+}

@@ -93,9 +93,7 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
         } in listen(address, &options)?
         {
             let secure = acceptor.clone().filter(|_| address.scheme() == Scheme::Tls);
-            for granted in options.settings.granted(&socket.socket()) {
-                ui.detail(1, &format!("{address}: {granted}"));
-            }
+            ui.granted(&address, &options.settings, &socket.socket());
             // Every origin but the operators' is a client's.
             driver.listen_as(socket, Origin(number as u32), secure)?;
             files.extend(file);

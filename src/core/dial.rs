@@ -6,6 +6,7 @@
 
 mod race;
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
@@ -19,11 +20,11 @@ use self::race::{Move, Race, interleaved};
 use crate::core::address::UnixName;
 use crate::core::address::{Address, Endpoint, PeerAddr};
 use crate::core::options::info::{On, When};
-use crate::core::options::{Settings, Unopened};
+use crate::core::options::{Granted, Settings, Unopened};
 use crate::core::resolve::{self, Family, resolve};
 use crate::core::socket::{Buffers, set_stream_options, tcp_kind};
 use crate::core::transport::Transport;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoReason, Kind, Result};
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -68,6 +69,34 @@ pub enum Step {
         /// How long it took.
         took: Duration,
     },
+    /// What became of an option that was asked for.
+    Granted(Granted),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Resolved { addresses, took } => {
+                let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                write!(f, "resolved to {} in {took:.1?}", list.join(", "))
+            }
+            Step::Attempt {
+                peer,
+                outcome: Ok(()),
+                took,
+            } => write!(f, "connected to {peer} in {took:.1?}"),
+            Step::Attempt {
+                peer,
+                outcome: Err(error),
+                took,
+            } => write!(
+                f,
+                "cannot connect to {peer}: {} after {took:.1?}",
+                IoReason(error)
+            ),
+            Step::Granted(granted) => granted.fmt(f),
+        }
+    }
 }
 
 /// A connection.
@@ -96,7 +125,7 @@ pub fn dial(
         started: Instant::now(),
         timeout: options.timeout,
     };
-    match address.endpoint() {
+    let dialled = match address.endpoint() {
         Endpoint::Inet { .. } => {
             let found = resolve_in_time(address, options, &clock)?;
             let order = interleaved(&found);
@@ -118,7 +147,11 @@ pub fn dial(
             Kind::Usage,
             format!("cannot connect to {address}: Unix sockets are not available on this system"),
         )),
+    }?;
+    for granted in options.settings.granted(&dialled.transport.socket()) {
+        watch(Step::Granted(granted));
     }
+    Ok(dialled)
 }
 
 /// The time since the dial began, and how much it has.

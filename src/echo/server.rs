@@ -102,9 +102,7 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
                 file,
             } in listen(address, &options_for(address))?
             {
-                for granted in settings.granted(&socket.socket()) {
-                    ui.detail(1, &format!("{address}: {granted}"));
-                }
+                ui.granted(&address, &settings, &socket.socket());
                 loops[0].listen(socket, Origin(0))?;
                 files.extend(file);
                 ready.push(address);
@@ -122,6 +120,7 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
             groups: args.join.clone(),
         };
         for one in datagram::bind(address, &options)? {
+            ui.granted(&one.address, &settings, &one.socket.socket());
             files.extend(one.file);
             ready.push(one.address.clone());
             bound.push((one.socket, one.address));

@@ -95,6 +95,8 @@ fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject> {
                 Err(error) => IoReason(&error).to_string(),
             }),
         ]),
+        // It has a section of its own.
+        Step::Granted(_) => {}
     };
     let dialled = dial(address, options, &mut watch)?;
     Ok(Subject {

@@ -20,10 +20,12 @@ pub mod table;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use socket2::Socket;
 use zeroize::Zeroizing;
 
 use crate::cli::{Color, Globals};
 use crate::core::address::Address;
+use crate::core::options::Settings;
 use crate::core::sanitise::sanitise_str;
 use crate::core::secure::Fingerprint;
 use crate::core::secure::code::Code;
@@ -166,6 +168,13 @@ impl Ui {
     pub fn detail(&self, level: u8, text: &str) {
         if self.verbosity() >= level {
             self.say("", "", text);
+        }
+    }
+
+    /// Says with `-v` what became of the options that were asked for a socket.
+    pub fn granted(&self, address: &Address, settings: &Settings, socket: &Socket) {
+        for granted in settings.granted(socket) {
+            self.detail(1, &format!("{address}: {granted}"));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::core::secure::Fingerprint;
 use crate::core::secure::tls::Connector;
 use crate::core::secure::tls::client::Refusal;
 use crate::core::transport::Transport;
-use crate::error::{Error, IoReason, Kind, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The only origin there is.
 const ORIGIN: Origin = Origin(0);
@@ -81,13 +81,10 @@ impl Dialler {
     }
 
     fn connect(&self, person: Option<&Questioner>, detail: &dyn Fn(&str)) -> Result<Dialled> {
-        let mut watch = |step: Step| detail(&describe(&step));
+        let mut watch = |step: Step| detail(&step.to_string());
         loop {
             let began = Instant::now();
             let dialled = dial(&self.address, &self.options, &mut watch)?;
-            for granted in self.options.settings.granted(&dialled.transport.socket()) {
-                detail(&granted.to_string());
-            }
             let Some(security) = &self.security else {
                 return Ok(dialled);
             };
@@ -133,27 +130,5 @@ impl Security {
             ));
         }
         connector.remember(fingerprint)
-    }
-}
-
-fn describe(step: &Step) -> String {
-    match step {
-        Step::Resolved { addresses, took } => {
-            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("resolved to {} in {took:.1?}", list.join(", "))
-        }
-        Step::Attempt {
-            peer,
-            outcome: Ok(()),
-            took,
-        } => format!("connected to {peer} in {took:.1?}"),
-        Step::Attempt {
-            peer,
-            outcome: Err(error),
-            took,
-        } => format!(
-            "cannot connect to {peer}: {} after {took:.1?}",
-            IoReason(error)
-        ),
     }
 }

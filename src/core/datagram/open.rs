@@ -165,7 +165,10 @@ pub fn connect(
     match address.endpoint() {
         Endpoint::Inet { .. } => {
             let mut first = None;
-            for to in resolve(address, options.family)? {
+            let found = resolve(address, options.family)?;
+            let kinds: Vec<On> = found.iter().copied().map(kind).collect();
+            options.settings.check(&kinds)?;
+            for to in found {
                 match connect_udp(to, options) {
                     Ok(socket) => return Ok((socket, None)),
                     Err(Unopened::Setting(error)) => return Err(error),
@@ -178,15 +181,18 @@ pub fn connect(
             })
         }
         #[cfg(unix)]
-        Endpoint::Unix(name) => connect_unix(name, options).map_err(|error| match error {
-            Unopened::Setting(error) => error,
-            Unopened::Io(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                    cannot().because(error).hint("is the server running there?")
-                }
-                _ => cannot().because(error),
-            },
-        }),
+        Endpoint::Unix(name) => {
+            options.settings.check(&[On::UNIX_DATAGRAM])?;
+            connect_unix(name, options).map_err(|error| match error {
+                Unopened::Setting(error) => error,
+                Unopened::Io(error) => match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                        cannot().because(error).hint("is the server running there?")
+                    }
+                    _ => cannot().because(error),
+                },
+            })
+        }
         #[cfg(not(unix))]
         Endpoint::Unix(_) => Err(Error::new(
             Kind::Usage,

@@ -15,6 +15,7 @@ use nix::sys::socket::{
     recvmsg, sendmsg, setsockopt, sockopt,
 };
 use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, recvfrom, sendto};
+use socket2::SockRef;
 
 use super::contract::{Arrival, Correspondent, Local, Route};
 
@@ -62,6 +63,14 @@ impl DatagramSocket {
             kind: Kind::Unix(mio::net::UnixDatagram::from_std(socket)),
             told: false,
             control: Vec::new(),
+        }
+    }
+
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        match &self.kind {
+            Kind::Udp(socket) => SockRef::from(socket),
+            Kind::Unix(socket) => SockRef::from(socket),
         }
     }
 

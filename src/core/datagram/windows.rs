@@ -7,6 +7,7 @@ use std::io;
 use std::net::UdpSocket;
 
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use super::contract::{Arrival, Correspondent, Route};
 
@@ -25,6 +26,11 @@ impl DatagramSocket {
         Ok(Self {
             socket: mio::net::UdpSocket::from_std(socket),
         })
+    }
+
+    /// The socket itself, to ask for its options.
+    pub fn socket(&self) -> SockRef<'_> {
+        SockRef::from(&self.socket)
     }
 
     /// Whether it is a Unix socket.

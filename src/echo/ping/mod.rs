@@ -111,19 +111,14 @@ fn tells_replies(ui: &Ui, args: &PingArgs) -> bool {
 fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Result<Outcome> {
     let mut connect = None;
     let mut watch = |step: Step| {
+        ui.detail(1, &step.to_string());
         if let Step::Attempt {
-            peer,
-            outcome,
+            outcome: Ok(()),
             took,
+            ..
         } = step
         {
-            match outcome {
-                Ok(()) => {
-                    connect = Some(took);
-                    ui.detail(1, &format!("connected to {peer}"));
-                }
-                Err(error) => ui.detail(1, &format!("{peer}: {}", IoReason(&error))),
-            }
+            connect = Some(took);
         }
     };
     let Dialled { transport, peer } = dial(
@@ -155,8 +150,9 @@ fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Res
 }
 
 fn by_datagrams(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Result<Outcome> {
-    let (socket, _folder) =
-        datagram::connect(address, &args.dial.options(args.sockopt.settings()))?;
+    let settings = args.sockopt.settings();
+    let (socket, _folder) = datagram::connect(address, &args.dial.options(settings.clone()))?;
+    ui.granted(address, &settings, &socket.socket());
     let mut driver = DatagramLoop::new(DatagramPinger::new(plan))?;
     driver.add(socket)?;
     let handle = driver.handle();

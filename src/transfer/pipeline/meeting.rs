@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{Size, TransferArgs};
 use crate::core::address::{Address, Scheme, Use};
 use crate::core::backoff::Backoff;
-use crate::core::dial::{DialOptions, Dialled, dial};
+use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::options::Settings;
 use crate::core::resolve::Family;
 use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
@@ -36,6 +36,8 @@ pub struct Meeting {
     way: Way,
     guard: Arc<Guard>,
     limit: Option<Size>,
+    /// Each step of connecting is told.
+    verbose: bool,
     visits: mpsc::Receiver<Visit>,
     /// To be told by whoever is started.
     doorbell: mpsc::Sender<Visit>,
@@ -93,9 +95,7 @@ impl Meeting {
                 socket, address, ..
             } in &listeners
             {
-                for granted in options.settings.granted(&socket.socket()) {
-                    ui.detail(1, &format!("{address}: {granted}"));
-                }
+                ui.granted(address, &options.settings, &socket.socket());
             }
             let addresses: Vec<Address> = listeners
                 .iter()
@@ -121,6 +121,7 @@ impl Meeting {
             way,
             guard,
             limit: args.limit_rate,
+            verbose: ui.verbosity() > 0,
             visits,
             doorbell,
             stop,
@@ -181,11 +182,18 @@ impl Meeting {
             let (address, options) = (address.clone(), options.clone());
             let guard = Arc::clone(&self.guard);
             let bell = self.doorbell.clone();
+            let steps = self.verbose.then(|| self.doorbell.clone());
             thread::Builder::new()
                 .name("connect".to_owned())
                 .spawn(move || {
+                    let mut watch = |step: Step| {
+                        if let Some(steps) = &steps {
+                            let _ = steps.send(Visit::Note(step.to_string()));
+                        }
+                    };
+                    let channel = connect(&address, &options, &guard, &mut watch);
                     // Nobody waits any more if this fails.
-                    let _ = bell.send(Visit::Dialled(connect(&address, &options, &guard)));
+                    let _ = bell.send(Visit::Dialled(channel));
                 })
                 .map_err(|error| Error::new(Kind::Other, "cannot start a thread").because(error))?;
         }
@@ -213,8 +221,13 @@ impl Meeting {
     }
 }
 
-fn connect(address: &Address, options: &DialOptions, guard: &Guard) -> Result<Channel> {
-    let Dialled { transport, peer } = dial(address, options, &mut |_| ())?;
+fn connect(
+    address: &Address,
+    options: &DialOptions,
+    guard: &Guard,
+    watch: &mut dyn FnMut(Step),
+) -> Result<Channel> {
+    let Dialled { transport, peer } = dial(address, options, watch)?;
     let stream = transport
         .into_blocking()
         .map_err(|error| Error::new(Kind::Other, "cannot use the connection").because(error))?;
