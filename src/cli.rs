@@ -254,7 +254,8 @@ pub struct DialArgs {
 }
 
 impl SocketArgs {
-    fn family(&self) -> Family {
+    /// The IP version to keep to.
+    pub fn family(&self) -> Family {
         match (self.ipv4, self.ipv6) {
             (true, _) => Family::V4,
             (_, true) => Family::V6,
@@ -262,7 +263,8 @@ impl SocketArgs {
         }
     }
 
-    fn buffers(&self) -> Buffers {
+    /// The sizes that were asked for.
+    pub fn buffers(&self) -> Buffers {
         Buffers {
             send: self.send_buffer.map(Size::as_usize),
             recv: self.recv_buffer.map(Size::as_usize),

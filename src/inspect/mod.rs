@@ -30,9 +30,8 @@ use crate::core::dial::DialOptions;
 use crate::core::machine::Signal;
 use crate::core::options::info::When;
 use crate::core::options::{KINDS, Missing, Setting, Settings, open};
-use crate::core::resolve::Family;
 use crate::core::signal;
-use crate::core::socket::{Buffers, ListenOptions};
+use crate::core::socket::ListenOptions;
 use crate::error::{Error, Kind, Result};
 use crate::ui::{Output, Ui};
 
@@ -405,34 +404,14 @@ fn watch(ui: &Ui, view: &View<'_>, pause: Duration, signals: &Receiver<Signal>) 
     }
 }
 
-fn family(args: &InspectArgs) -> Family {
-    match (args.dial.socket.ipv4, args.dial.socket.ipv6) {
-        (true, _) => Family::V4,
-        (_, true) => Family::V6,
-        _ => Family::Any,
-    }
-}
-
-fn buffers(args: &InspectArgs) -> Buffers {
-    Buffers {
-        send: args.dial.socket.send_buffer.map(|size| size.as_usize()),
-        recv: args.dial.socket.recv_buffer.map(|size| size.as_usize()),
-    }
-}
-
 fn dial_options(args: &InspectArgs) -> DialOptions {
-    DialOptions {
-        family: family(args),
-        timeout: args.dial.connect_timeout,
-        buffers: buffers(args),
-        settings: args.sockopt.settings(),
-    }
+    args.dial.options(args.sockopt.settings())
 }
 
 fn listen_options(args: &InspectArgs) -> ListenOptions {
     ListenOptions {
-        family: family(args),
-        buffers: buffers(args),
+        family: args.dial.socket.family(),
+        buffers: args.dial.socket.buffers(),
         settings: args.sockopt.settings(),
         ..ListenOptions::default()
     }

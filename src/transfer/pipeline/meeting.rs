@@ -10,8 +10,7 @@ use crate::core::address::{Address, Scheme, Use};
 use crate::core::backoff::Backoff;
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::options::Settings;
-use crate::core::resolve::Family;
-use crate::core::socket::{Buffers, ListenOptions, Listening, listen};
+use crate::core::socket::{ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
 use crate::transfer::frame::Violation;
 use crate::transfer::pipeline::channel::Channel;
@@ -66,15 +65,7 @@ impl Meeting {
         let listens = guard.listens();
         let address = parse(address, listens)?;
         let guard = Arc::new(guard);
-        let family = match (args.socket.ipv4, args.socket.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        };
-        let buffers = Buffers {
-            send: args.socket.send_buffer.map(Size::as_usize),
-            recv: args.socket.recv_buffer.map(Size::as_usize),
-        };
+        let (family, buffers) = (args.socket.family(), args.socket.buffers());
         refuse_what_has_no_use(args, listens)?;
         let stop = Stop::watch()?;
         let (doorbell, visits) = mpsc::channel();
