@@ -58,7 +58,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--max-rooms', '--max-rooms', [CompletionResultType]::ParameterName, 'Open this many rooms at most')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Take this many lines per second from one client, after a burst of so many at once; off: any')
             [CompletionResult]::new('--max-line', '--max-line', [CompletionResultType]::ParameterName, 'Refuse longer lines; 64 bytes to 1 MiB')
-            [CompletionResult]::new('--send-queue', '--send-queue', [CompletionResultType]::ParameterName, 'Keep this much for a client that does not read')
+            [CompletionResult]::new('--send-queue', '--send-queue', [CompletionResultType]::ParameterName, 'Keep this much for a client that does not read; at least 8 times --max-line')
             [CompletionResult]::new('--slow', '--slow', [CompletionResultType]::ParameterName, 'When that is full: skip lines and say how many, or kick the client')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Keep this many lines of each room to show to those who come later')
             [CompletionResult]::new('--history-bytes', '--history-bytes', [CompletionResultType]::ParameterName, 'Keep no more than this much of each room')

@@ -54,7 +54,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --max-rooms 'Open this many rooms at most'
             cand --rate 'Take this many lines per second from one client, after a burst of so many at once; off: any'
             cand --max-line 'Refuse longer lines; 64 bytes to 1 MiB'
-            cand --send-queue 'Keep this much for a client that does not read'
+            cand --send-queue 'Keep this much for a client that does not read; at least 8 times --max-line'
             cand --slow 'When that is full: skip lines and say how many, or kick the client'
             cand --history 'Keep this many lines of each room to show to those who come later'
             cand --history-bytes 'Keep no more than this much of each room'

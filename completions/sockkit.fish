@@ -55,7 +55,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-i
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-rooms -d 'Open this many rooms at most' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l rate -d 'Take this many lines per second from one client, after a burst of so many at once; off: any' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-line -d 'Refuse longer lines; 64 bytes to 1 MiB' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-queue -d 'Keep this much for a client that does not read' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-queue -d 'Keep this much for a client that does not read; at least 8 times --max-line' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l slow -d 'When that is full: skip lines and say how many, or kick the client' -r -f -a "skip\t''
 kick\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l history -d 'Keep this many lines of each room to show to those who come later' -r

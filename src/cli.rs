@@ -392,7 +392,7 @@ pub struct ServeChatArgs {
     #[arg(long, value_name = "SIZE", default_value = "4KiB", value_parser = values::line_size,
         help_heading = "Limits")]
     pub max_line: Size,
-    /// Keep this much for a client that does not read
+    /// Keep this much for a client that does not read; at least 8 times --max-line
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = values::queue_size,
         help_heading = "Limits")]
     pub send_queue: Size,

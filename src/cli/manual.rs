@@ -137,7 +137,7 @@ const CHAT: Page = Page {
     synopsis: "sockkit chat [OPTIONS] [ADDR]",
     description: &[
         "Joins a chat. At a terminal what others say appears above the line that is being typed. In a pipe the lines of stdin are sent and what others say is printed; at the end of stdin it waits until the server has acknowledged every line, and exits.",
-        "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled. Lines that nobody acknowledged when it ends are counted on stderr, and the status is not 0.",
+        "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled. Lines that nobody acknowledged when it ends are counted on stderr, and the status is not 0. In a pipe the same goes for a line that the server did not take and for a command that it did not obey: a nick that is taken, somebody who is not there.",
         "--expect and --count wait for what others say in the room, with /me and in private; lines of its own do not count, and what was said before it came only with --history. What is waited for is all that is printed: the part that matches --expect, or with --count alone or --json the whole of each message. With both, so many have to match.",
         "With --raw it talks to any server of lines. At the end of stdin it closes its direction and prints until the server closes too, unless --expect, --count or --follow wants more. Bytes pass into a pipe as they come; on a terminal they are made visible. --idle-timeout does not apply.",
         "A tls:// server is trusted if somebody whom the system trusts has signed its certificate for this name, or by --ca, --fingerprint or --insecure. One that nobody vouches for is shown at a terminal: whoever compares the fingerprint with the one that the server prints can trust it, from then on. In a script the answer is no, and when the certificate of such a server is another one than before it is no everywhere. Status 5 says that a certificate was not taken, at either end.",
@@ -236,6 +236,7 @@ const SEND_FILE: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "SIGNALS",
             &[(
@@ -262,6 +263,7 @@ const RECV_FILE: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "SIGNALS",
             &[(
@@ -313,6 +315,7 @@ const ECHO: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "SIGNALS",
             &[
@@ -345,6 +348,7 @@ const PING: Page = Page {
     ],
     lists: &[
         ADDRESSES,
+        OPTIONS,
         (
             "STATUS",
             &[
@@ -369,8 +373,8 @@ const OPTIONS: (&str, &[(&str, &str)]) = (
     "SOCKET OPTIONS",
     &[
         (
-            "-o NAME=VALUE",
-            "The name of the option in any case, with or without its prefix: SO_RCVBUF, rcvbuf. It is set before the socket is bound or connected, above what the program itself sets; of two for the same option the last one holds. What was granted is told with -v. sockkit inspect --explain lists all options.",
+            "-o, --sockopt NAME=VALUE",
+            "The name of the option in any case, with or without its prefix: SO_RCVBUF, rcvbuf. It is set before the socket is bound or connected, above what the program itself sets; of two for the same option the last one holds. What was granted is told with -v. sockkit inspect --explain lists all options. recv-file knows it as --sockopt alone: its -o is the output.",
         ),
         (
             "VALUE",
