@@ -23,13 +23,7 @@ impl Echo {
 
     fn from_command(command: &mut std::process::Command, addresses: usize) -> Self {
         let run = Running::start(command);
-        let addresses = (0..addresses)
-            .map(|_| {
-                let line = run.stderr.until("listening on ");
-                let (_, address) = line.split_once("listening on ").expect("a ready line");
-                address.to_string()
-            })
-            .collect();
+        let addresses = run.ready_on(addresses);
         Self { run, addresses }
     }
 

@@ -106,6 +106,18 @@ pub struct Running {
 }
 
 impl Running {
+    /// Waits until it listens on so many addresses, and says which, in the order of the ready lines.
+    #[track_caller]
+    pub fn ready_on(&self, addresses: usize) -> Vec<String> {
+        (0..addresses)
+            .map(|_| {
+                let line = self.stderr.until("listening on ");
+                let (_, address) = line.split_once("listening on ").expect("a ready line");
+                address.to_string()
+            })
+            .collect()
+    }
+
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -185,13 +197,7 @@ impl Server {
 
     pub fn from_command(command: &mut Command, addresses: usize) -> Self {
         let run = Running::start(command);
-        let addresses = (0..addresses)
-            .map(|_| {
-                let line = run.stderr.until("listening on ");
-                let (_, address) = line.split_once("listening on ").expect("a ready line");
-                address.to_string()
-            })
-            .collect();
+        let addresses = run.ready_on(addresses);
         Self { run, addresses }
     }
 
