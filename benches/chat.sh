@@ -43,21 +43,16 @@
 # namespaces. `ulimit -n` of 20,000 for 10,000 clients.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=benches/measuring.sh
+. "$here/measuring.sh"
+
 # What a command says, and not in whose language.
 export LC_ALL=C
 
 runs=5 seconds=3 quick='' only='flow,join,idle,slow,latency,burst,calls'
 servers='sockkit,naive,log,ngircd,inspircd,ncat-chat,ncat-broker'
 few=100 many=1000 crowd=10000 irc_crowd=1000 call_lines=20000
-
-die() {
-    echo "chat.sh: $*" >&2
-    exit 1
-}
-
-say() {
-    echo "chat.sh: $*" >&2
-}
 
 arguments=("$@")
 while (($#)); do
@@ -72,13 +67,6 @@ while (($#)); do
     esac
     shift
 done
-
-here=$(cd "$(dirname "$0")" && pwd)
-
-# What cargo built last under this name, wherever its target directory is.
-built() {
-    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
-}
 
 if [[ -z ${SOCKKIT_BENCH_DIR-} ]]; then
     work=$(mktemp -d)
@@ -103,14 +91,8 @@ fi
 
 # From here on inside.
 work=$SOCKKIT_BENCH_DIR
-ip link set lo up
-for route in 'local 127.0.0.0/8' 'local 127.0.0.1'; do
-    # shellcheck disable=SC2086 # two words
-    ip route change table local $route dev lo proto kernel scope host src 127.0.0.1 congctl cubic
-done
+loopback_with_cubic
 ulimit -n 20000 2>/dev/null || say "only $(ulimit -n) open files: measures with many clients will fail"
-# Closed connections keep their ports for a minute. The servers' own ports are below.
-echo '10000 65535' >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || true
 
 pid='' port=2000
 stop() {
@@ -128,10 +110,6 @@ listens() {
     local hex
     printf -v hex ':%04X' "$port"
     awk -v port="$hex" '$4 == "0A" && substr($2, 9) == port { found = 1 } END { exit !found }' /proc/net/tcp
-}
-
-has() {
-    [[ ,$1, == *,$2,* ]]
 }
 
 installed() {
@@ -252,38 +230,6 @@ measure_all() {
             fi
         done
     done
-}
-
-# Of one figure of a case: median, least and greatest, as numbers or as k.
-values() {
-    sed -n "s/.* $2=\([^ ]*\) .*/\1/p" "$1" 2>/dev/null | sort -g
-}
-
-median() {
-    values "$1" "$2" | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2; else print "-" }'
-}
-
-span() {
-    values "$1" "$2" | awk 'NR == 1 { least = $1 } { most = $1 } END { if (NR) print least "-" most; else print "-" }'
-}
-
-ratio() {
-    awk -v a="$(median "$1" "$3")" -v b="$(median "$2" "$3")" \
-        'BEGIN { if (a == "-" || b == "-" || b == 0) print "-"; else printf "%.2f\n", a / b }'
-}
-
-row() {
-    printf '|'
-    printf ' %s |' "$@"
-    printf '\n'
-}
-
-head_row() {
-    echo
-    row "$@"
-    printf '|'
-    printf -- '---|%.0s' "$@"
-    printf '\n'
 }
 
 # case, columns in front, then figures: a row for each server that was tried.

@@ -21,19 +21,14 @@
 # Needs: bash, cc, cargo, util-linux (unshare), iproute2. Root, or unprivileged user namespaces.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=benches/measuring.sh
+. "$here/measuring.sh"
+
 export LC_ALL=C
 
 runs=5 seconds=2 only='tcp,udp,idle,threads' quick='' crowd=10000
 servers='sockkit naive ncat socat'
-
-die() {
-    echo "echo.sh: $*" >&2
-    exit 1
-}
-
-say() {
-    echo "echo.sh: $*" >&2
-}
 
 arguments=("$@")
 while (($#)); do
@@ -47,12 +42,6 @@ while (($#)); do
     esac
     shift
 done
-
-here=$(cd "$(dirname "$0")" && pwd)
-
-built() {
-    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
-}
 
 if [[ -z ${SOCKKIT_BENCH_DIR-} ]]; then
     work=$(mktemp -d)
@@ -76,13 +65,8 @@ fi
 
 # From here on inside.
 work=$SOCKKIT_BENCH_DIR
-ip link set lo up
-for route in 'local 127.0.0.0/8' 'local 127.0.0.1'; do
-    # shellcheck disable=SC2086 # two words
-    ip route change table local $route dev lo proto kernel scope host src 127.0.0.1 congctl cubic
-done
+loopback_with_cubic
 ulimit -n 20000 2>/dev/null || say "only $(ulimit -n) open files: measures with many clients will fail"
-echo '10000 65535' >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || true
 
 pid='' port=2000
 stop() {
@@ -138,23 +122,6 @@ load() {
     else
         grep -v '^note:\|^thread\|^$' "$work/failure" | head -n 1 | cut -c -120 >>"$file.failed"
     fi
-}
-
-values() {
-    sed -n "s/.* $2=\([^ ]*\) .*/\1/p" "$1" 2>/dev/null | sort -g
-}
-
-median() {
-    values "$1" "$2" | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2; else print "-" }'
-}
-
-span() {
-    values "$1" "$2" | awk 'NR == 1 { least = $1 } { most = $1 } END { if (NR) print least "-" most; else print "-" }'
-}
-
-ratio() {
-    awk -v a="$(median "$1" "$3")" -v b="$(median "$2" "$3")" \
-        'BEGIN { if (a == "-" || b == "-" || b == 0) print "-"; else printf "%.2f\n", a / b }'
 }
 
 # case, columns in front: a row for each server that was tried.

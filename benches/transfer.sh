@@ -34,20 +34,15 @@
 # scp then: sshd must be root). Memory for three files of --size.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=benches/measuring.sh
+. "$here/measuring.sh"
+
 # What a command says, and not in whose language.
 export LC_ALL=C
 
 runs=5 quick='' only='thrown,fresh,fsync,resume,small,memory,delay' size=2G files=10000 entries=1000000 disk=''
 tools='sockkit,yardstick,nc,socat,ncat,rsync,nc-then-openssl,nc-tee-openssl,nc-then-sha256sum,scp,tar-nc'
-
-die() {
-    echo "transfer.sh: $*" >&2
-    exit 1
-}
-
-say() {
-    echo "transfer.sh: $*" >&2
-}
 
 arguments=("$@")
 while (($#)); do
@@ -65,13 +60,6 @@ while (($#)); do
     esac
     shift
 done
-
-here=$(cd "$(dirname "$0")" && pwd)
-
-# What cargo built last under this name, wherever its target directory is.
-built() {
-    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
-}
 
 if [[ -z ${SOCKKIT_BENCH_DIR-} ]]; then
     work=$(mktemp -d)
@@ -101,13 +89,7 @@ fi
 # From here on inside.
 work=$SOCKKIT_BENCH_DIR yardstick=$work/verified_copy
 export PATH=$PATH:/usr/sbin
-ip link set lo up
-for route in 'local 127.0.0.0/8' 'local 127.0.0.1'; do
-    # shellcheck disable=SC2086 # two words
-    ip route change table local $route dev lo proto kernel scope host src 127.0.0.1 congctl cubic
-done
-# Closed connections keep their ports for a minute. The tools' own ports are below.
-echo '10000 65535' >/proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || true
+loopback_with_cubic
 ram=$work/ram
 mkdir "$ram"
 # In pages of 4 KiB, as the page cache of a disk has them.
@@ -147,10 +129,6 @@ await_listener() {
         read -rt 0.02 <> <(:) || true
     done
     return 1
-}
-
-has() {
-    [[ ,$1, == *,$2,* ]]
 }
 
 installed() {
@@ -312,15 +290,6 @@ measure_all() {
     done
 }
 
-# Of one figure of a case: all, in order.
-values() {
-    sed -n "s/.* $2=\([^ ]*\) .*/\1/p" "$1" 2>/dev/null | sed '/^-$/d' | sort -g
-}
-
-median() {
-    values "$1" "$2" | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2; else print "-" }'
-}
-
 # A file's MB (10^6 bytes) a second: median, or least and greatest.
 rate() {
     awk -v s="$(median "$1" seconds)" -v b="$2" 'BEGIN { if (s == "-") print "-"; else printf "%.0f\n", b / s / 1e6 }'
@@ -329,26 +298,6 @@ rate() {
 rates() {
     values "$1" seconds | awk -v b="$2" 'NR == 1 { most = $1 } { least = $1 }
         END { if (NR) printf "%.0f-%.0f\n", b / least / 1e6, b / most / 1e6; else print "-" }'
-}
-
-# How many times as long the first takes as the second.
-ratio() {
-    awk -v a="$(median "$1" seconds)" -v b="$(median "$2" seconds)" \
-        'BEGIN { if (a == "-" || b == "-" || b == 0) print "-"; else printf "%.2f\n", a / b }'
-}
-
-row() {
-    printf '|'
-    printf ' %s |' "$@"
-    printf '\n'
-}
-
-head_row() {
-    echo
-    row "$@"
-    printf '|'
-    printf -- '---|%.0s' "$@"
-    printf '\n'
 }
 
 failures() {
@@ -364,7 +313,7 @@ rate_rows() {
         file=$work/$case.$tool
         if [[ -e $file ]]; then
             row "$tool" "$(rate "$file" "$bytes")" "$(rates "$file" "$bytes")" \
-                "x $(ratio "$file" "$work/$case.sockkit")" \
+                "x $(ratio "$file" "$work/$case.sockkit" seconds)" \
                 "$(median "$file" receiver_kib)" "$(median "$file" sender_kib)"
         fi
         failures "$case" "$tool"
@@ -443,7 +392,7 @@ resume() {
     head_row what seconds 'x SHA-256 by one core' 'receiver, KiB' 'sender, KiB'
     row 'SHA-256 by one core' "$(median "$work/hash.one-core" seconds)" 1 - -
     row 'resume with 90% there' "$(median "$work/resume.sockkit" seconds)" \
-        "$(ratio "$work/resume.sockkit" "$work/hash.one-core")" \
+        "$(ratio "$work/resume.sockkit" "$work/hash.one-core" seconds)" \
         "$(median "$work/resume.sockkit" receiver_kib)" "$(median "$work/resume.sockkit" sender_kib)"
     failures resume sockkit
 }
@@ -458,7 +407,7 @@ small() {
         if [[ -e $file ]]; then
             row "$tool" "$(median "$file" seconds)" \
                 "$(awk -v s="$(median "$file" seconds)" -v n="$files" 'BEGIN { printf "%.0f", n / s }')" \
-                "x $(ratio "$work/small.sockkit" "$file")" \
+                "x $(ratio "$work/small.sockkit" "$file" seconds)" \
                 "$(median "$file" receiver_kib)" "$(median "$file" sender_kib)"
         fi
         failures small "$tool"
