@@ -165,7 +165,7 @@ impl<P> Sender<P> {
         carried: Vec<Source>,
         walk_ended: bool,
     ) -> Self {
-        Self {
+        let mut sender = Self {
             session: Session::new(now, Role::Sender, settings.pace, nonce),
             settings,
             shape,
@@ -184,7 +184,10 @@ impl<P> Sender<P> {
             actions: VecDeque::new(),
             tally: Tally::default(),
             done_said: false,
-        }
+        };
+        // The first offers go out with the hello.
+        sender.pump();
+        sender
     }
 
     /// A frame came.
@@ -252,7 +255,7 @@ impl<P> Sender<P> {
             self.session.spoke(now);
             return Some(Outgoing::message(&message));
         }
-        if !self.session.is_open() || self.is_held() {
+        if self.is_held() {
             return None;
         }
         let frame = match self.queue.pop_front()? {
@@ -476,7 +479,7 @@ impl<P> Sender<P> {
 
     /// Starts whatever may start now.
     fn pump(&mut self) {
-        if !self.session.is_open() {
+        if self.session.ending().is_some() {
             return;
         }
         self.offer();
@@ -488,7 +491,7 @@ impl<P> Sender<P> {
         }
         self.order_reads();
         let is_over = self.walk == Walk::Ended && self.carried.is_empty() && self.open.is_empty();
-        if is_over && !self.done_said {
+        if is_over && !self.done_said && self.session.is_open() {
             self.done_said = true;
             self.queue.push_back(Queued::Message(Message::Done {
                 entries: self.tally.entries,
