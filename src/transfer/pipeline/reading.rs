@@ -294,7 +294,8 @@ impl Worker {
         let Some(mut fresh) = self.tools.pool.take(len as usize) else {
             return Ok(None);
         };
-        let sums = self.tools.checksums && len as usize >= LARGE;
+        // Most of what is compared is not sent.
+        let sums = self.tools.checksums && len as usize >= LARGE && kind.is_none();
         let (mut filled, mut sum) = (0, 0);
         for step in fresh.bytes_mut().chunks_mut(STEP) {
             let count = match &reading.from {

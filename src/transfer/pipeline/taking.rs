@@ -73,6 +73,27 @@ enum Body {
     Stream(Arc<Outlet>),
 }
 
+/// The SHA-256 of a round.
+struct Hashing {
+    round: u8,
+    hash: FileHash,
+    /// Up to where it ran ahead of what is kept, in the read that compares.
+    ahead: u64,
+    /// Something else came in between: what ran ahead is of no use.
+    is_apart: bool,
+}
+
+impl Hashing {
+    fn new(round: u8, hash: FileHash) -> Self {
+        Self {
+            round,
+            hash,
+            ahead: 0,
+            is_apart: false,
+        }
+    }
+}
+
 struct Taking {
     key: usize,
     /// As it goes here.
@@ -82,7 +103,7 @@ struct Taking {
     round: u8,
     size: Option<u64>,
     modified: ModifiedAt,
-    hash: Option<FileHash>,
+    hashing: Option<Hashing>,
     cursor: u64,
 }
 
@@ -110,7 +131,6 @@ struct Worker {
     companion: Companion,
     words: Words<Word>,
     pool: Pool,
-    scratch: Vec<u8>,
 }
 
 /// Works until there is nothing more to do.
@@ -120,7 +140,6 @@ pub fn run(queue: &Queue<ReceiverAction<Buffer>>, tools: Tools) {
         companion: Companion::new(Arc::clone(&tools.shared)),
         words: Words::new(Arc::clone(&tools.inbox)),
         pool: Pool::new(OWN_POOL),
-        scratch: Vec::new(),
         tools,
     };
     let mut jobs = Vec::new();
@@ -203,9 +222,7 @@ impl Worker {
                 self.open.insert(id, taking);
             }
             Err(failure) => {
-                if let Some(hash) = taking.hash.take() {
-                    self.companion.forget(hash);
-                }
+                self.forget_hash(&mut taking);
                 self.failed(id, taking.key, &failure);
             }
         }
@@ -277,7 +294,7 @@ impl Worker {
                 size: entry.size(),
                 modified: entry.modified,
                 entry,
-                hash: None,
+                hashing: None,
                 cursor: 0,
             },
         );
@@ -320,19 +337,59 @@ impl Worker {
         if matches!(taking.body, Body::Part(..)) {
             return Ok(());
         }
-        let mut part = self.session(taking)?.begin(&taking.current(), None)?;
+        let session = self.session(taking)?;
+        let mut part = match taking.had {
+            Had::Nothing => session.begin_new(&taking.current())?,
+            Had::Part | Had::Candidate => session.begin(&taking.current(), None)?,
+        };
         if taking.cursor > 0 {
             part.keep(0, taking.cursor)?;
         }
         taking.body = Body::Part(Box::new(part), taking.round);
-        if taking.cursor > 0 && taking.hash.is_some() {
-            if let Some(hash) = taking.hash.take() {
-                self.companion.forget(hash);
-            }
-            taking.hash = Some(self.companion.begin(id, taking.size));
+        if taking.cursor > 0 && taking.hashing.is_some() {
+            self.begin_hash(id, taking, taking.round);
             self.hash_from_disk(taking, 0, taking.cursor)?;
         }
         Ok(())
+    }
+
+    fn begin_hash(&mut self, id: EntryId, taking: &mut Taking, round: u8) {
+        self.forget_hash(taking);
+        let hash = self.companion.begin(id, taking.size);
+        taking.hashing = Some(Hashing::new(round, hash));
+    }
+
+    fn forget_hash(&self, taking: &mut Taking) {
+        if let Some(hashing) = taking.hashing.take() {
+            self.companion.forget(hashing.hash);
+        }
+    }
+
+    /// Whether the SHA-256 may run ahead with the chunk at `offset`: it follows what it has, and is read where it
+    /// will stay.
+    fn may_run_ahead(
+        &mut self,
+        id: EntryId,
+        taking: &mut Taking,
+        round: u8,
+        (offset, len): (u64, u64),
+    ) -> bool {
+        let is_in_place = match &taking.body {
+            Body::Candidate(_) => true,
+            Body::Part(part, opened) => *opened != round || part.has_in_place(offset, len),
+            Body::None | Body::Stream(_) => false,
+        };
+        let is_begun = taking
+            .hashing
+            .as_ref()
+            .is_some_and(|hashing| hashing.round == round);
+        if is_in_place && offset == 0 && !is_begun {
+            self.begin_hash(id, taking, round);
+        }
+        is_in_place
+            && taking.hashing.as_ref().is_some_and(|hashing| {
+                hashing.round == round && hashing.ahead == offset && !hashing.is_apart
+            })
     }
 
     fn hash_existing(
@@ -344,8 +401,11 @@ impl Worker {
         kind: DigestKind,
     ) -> Result<(), Failure> {
         self.open_existing(taking, round)?;
-        self.scratch.resize(MAX_PAYLOAD.max(len as usize), 0);
-        let buffer = &mut self.scratch[..len as usize];
+        let end = offset + u64::from(len);
+        let Some(mut fresh) = self.pool.take(len as usize) else {
+            return Ok(());
+        };
+        let buffer = fresh.bytes_mut();
         let count = match &taking.body {
             Body::Candidate(candidate) => candidate.read_at(offset, buffer)?,
             Body::Part(part, opened) if *opened == round => part.read_have(offset, buffer)?,
@@ -353,10 +413,17 @@ impl Worker {
             Body::None | Body::Stream(_) => 0,
         };
         if count < buffer.len() {
-            return Err(taking.gone(offset + count as u64, offset + u64::from(len)));
+            return Err(taking.gone(offset + count as u64, end));
         }
-        let digest = kind.of(buffer);
+        let buffer = fresh.filled(count, None);
+        let digest = kind.of(&buffer);
         self.tools.shared.worked(u64::from(len));
+        if self.may_run_ahead(id, taking, round, (offset, len.into()))
+            && let Some(hashing) = &mut taking.hashing
+        {
+            self.companion.run_ahead(&mut hashing.hash, &buffer, end);
+            hashing.ahead = end;
+        }
         self.outcome(ReceiverOutcome::Digest {
             id,
             round,
@@ -377,14 +444,18 @@ impl Worker {
         size: Option<u64>,
         modified: ModifiedAt,
     ) -> Result<(), Failure> {
-        if let Some(hash) = taking.hash.take() {
-            self.companion.forget(hash);
-        }
         taking.round = round;
         taking.size = size;
         taking.modified = modified;
         taking.cursor = 0;
-        taking.hash = Some(self.companion.begin(id, size));
+        // It may have run ahead already.
+        if taking
+            .hashing
+            .as_ref()
+            .is_none_or(|hashing| hashing.round != round)
+        {
+            self.begin_hash(id, taking, round);
+        }
         if taking.had == Had::Nothing && matches!(taking.body, Body::None) {
             self.ensure_part(id, taking)?;
         }
@@ -409,8 +480,13 @@ impl Worker {
             {
                 part.keep(at, step)?;
             }
-            self.hash_from_disk(taking, at, at + step)?;
             at += step;
+        }
+        match &mut taking.hashing {
+            Some(hashing) if end <= hashing.ahead && !hashing.is_apart => {
+                self.companion.keep(&mut hashing.hash, end);
+            }
+            _ => self.hash_from_disk(taking, offset, end)?,
         }
         taking.cursor = end;
         Ok(())
@@ -433,13 +509,18 @@ impl Worker {
                 return Err(taking.gone(at + count as u64, end));
             }
             let buffer = fresh.filled(step, None);
-            if let Some(hash) = &mut taking.hash {
-                self.companion.bytes(hash, &buffer, 0..step);
-            }
+            self.hash_bytes(taking, &buffer, 0..step);
             self.tools.shared.worked(step as u64);
             at += step as u64;
         }
         Ok(())
+    }
+
+    fn hash_bytes(&self, taking: &mut Taking, buffer: &Buffer, range: Range<usize>) {
+        if let Some(hashing) = &mut taking.hashing {
+            hashing.is_apart = true;
+            self.companion.bytes(&mut hashing.hash, buffer, range);
+        }
     }
 
     fn write(
@@ -452,18 +533,15 @@ impl Worker {
     ) -> Result<(), Failure> {
         let len = range.len() as u64;
         if let Body::Stream(outlet) = &taking.body {
-            if let Some(hash) = &mut taking.hash {
-                self.companion.bytes(hash, payload, range.clone());
-            }
+            let outlet = Arc::clone(outlet);
+            self.hash_bytes(taking, payload, range.clone());
             outlet
                 .write(&payload[range])
                 .map_err(|error| Failure::new("write", &taking.entry.path, error))?;
         } else {
             self.ensure_part(id, taking)?;
             // The companion hashes while this thread writes.
-            if let Some(hash) = &mut taking.hash {
-                self.companion.bytes(hash, payload, range.clone());
-            }
+            self.hash_bytes(taking, payload, range.clone());
             if let Body::Part(part, _) = &mut taking.body {
                 part.write_at(offset, &payload[range])?;
             }
@@ -490,15 +568,20 @@ impl Worker {
                 part.hole(offset, len)?;
             }
         }
-        if let Some(hash) = &mut taking.hash {
-            self.companion.zeros(hash, len);
+        if let Some(hashing) = &mut taking.hashing {
+            hashing.is_apart = true;
+            self.companion.zeros(&mut hashing.hash, len);
         }
         taking.cursor = offset + len;
         Ok(())
     }
 
     fn finish(&mut self, id: EntryId, round: u8) {
-        let Some(hash) = self.open.get_mut(&id).and_then(|taking| taking.hash.take()) else {
+        let hashing = self
+            .open
+            .get_mut(&id)
+            .and_then(|taking| taking.hashing.take());
+        let Some(Hashing { hash, .. }) = hashing else {
             return;
         };
         let hashed = move |sha256| Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 });
@@ -566,9 +649,7 @@ impl Worker {
         let Some(mut taking) = self.open.remove(&id) else {
             return;
         };
-        if let Some(hash) = taking.hash.take() {
-            self.companion.forget(hash);
-        }
+        self.forget_hash(&mut taking);
         if let Body::Part(part, _) = taking.body
             && remove
             && let Err(failure) = part.discard()

@@ -21,6 +21,10 @@ pub struct Identity {
     pub changed: ModifiedAt,
 }
 
+/// What Linux reads ahead anyhow (`read_ahead_kb`): shorter files need no advice.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const READ_AHEAD: u64 = 128 * 1024;
+
 /// How a file differs from what it was when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -53,7 +57,9 @@ impl OpenSource {
         }
         // It will be read from front to back; where that cannot be said it is no loss.
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+        if metadata.len() > READ_AHEAD {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+        }
         Ok(Self {
             identity: identity(&metadata),
             allocated: allocated(&metadata),

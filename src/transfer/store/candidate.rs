@@ -1,6 +1,7 @@
 //! An existing file under the final name, whose content may be the same or serve in part.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use crate::transfer::entry::Entry;
 use crate::transfer::path::PeerPath;
@@ -13,7 +14,7 @@ use crate::transfer::store::{Existing, Place, Session};
 /// An existing file, opened for reading. It is never written.
 #[derive(Debug)]
 pub struct Candidate {
-    dir: Dir,
+    dir: Arc<Dir>,
     path: PeerPath,
     pub(super) file: File,
     pub(super) seen: Seen,
@@ -25,7 +26,7 @@ impl Session {
     /// Opens the existing file of an entry, to be compared with. `None`: there is none.
     pub fn candidate(&self, entry: &Entry) -> Result<Option<Candidate>, Failure> {
         let place = Place::of(&entry.path)?;
-        let Some(dir) = self.store.find(&place, &entry.path)? else {
+        let Some(dir) = self.find(&place, &entry.path)? else {
             return Ok(None);
         };
         let policy = &self.store.policy;

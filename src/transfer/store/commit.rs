@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
@@ -36,14 +37,23 @@ impl Part {
     ///
     /// On a failure the partial file stays.
     pub fn commit(mut self, entry: &Entry) -> Result<Stored, Failure> {
-        let policy = &self.store.policy;
-        let seen = Dir::identify(&self.file).map_err(|error| self.failed("read", error))?;
-        let size = entry.size().unwrap_or(seen.len);
-        if seen.len < size {
-            let reason = Reason::WrongLength(seen.len, size);
+        let store = Arc::clone(&self.store);
+        let policy = &store.policy;
+        let len = match self.named {
+            Some(_) => {
+                Dir::identify(&self.file)
+                    .map_err(|error| self.failed("read", error))?
+                    .len
+            }
+            // Nobody else can write it.
+            None => self.len,
+        };
+        let size = entry.size().unwrap_or(len);
+        if len < size {
+            let reason = Reason::WrongLength(len, size);
             return Err(Failure::refused("store", &self.path, reason));
         }
-        if self.reserved > size || seen.len > size {
+        if self.reserved > size || len > size {
             // This also gives back what was reserved beyond the end.
             self.file
                 .set_len(size)
@@ -54,17 +64,7 @@ impl Part {
         if policy.fsync {
             flush(&self.file).map_err(|error| self.failed("flush", error))?;
         }
-        self.check_name()?;
-        let stored = publish(
-            &self.dir,
-            &self.part,
-            &self.name,
-            &self.path,
-            What::File,
-            policy,
-            entry.modified,
-        )?;
-        self.forget_journal();
+        let stored = self.take_final_name(policy, entry.modified)?;
         if policy.fsync {
             self.dir
                 .sync()
@@ -72,6 +72,25 @@ impl Part {
         }
         // It is stored: the quota keeps it.
         self.charged = 0;
+        Ok(stored)
+    }
+
+    fn take_final_name(
+        &mut self,
+        policy: &Policy,
+        modified: ModifiedAt,
+    ) -> Result<Stored, Failure> {
+        if self.take_name()? {
+            return Ok(stored(&self.path, false));
+        }
+        let Some(named) = &self.named else {
+            return Err(Failure::refused("store", &self.path, Reason::PartReplaced));
+        };
+        self.check(named)?;
+        let (dir, path) = (&self.dir, &self.path);
+        let what = What::File;
+        let stored = publish(dir, &named.part, &self.name, path, what, policy, modified)?;
+        self.forget_journal(named);
         Ok(stored)
     }
 }

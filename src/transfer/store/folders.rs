@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
@@ -74,12 +75,15 @@ impl Session {
     }
 
     /// The directory at `place`, made if it is missing.
-    pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Dir, Failure> {
+    pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Arc<Dir>, Failure> {
+        if let Some(dir) = self.recent(path) {
+            return Ok(dir);
+        }
         let parents = &place.parents;
         let fail = |stray: Stray| stray.into_failure("create the directory of", path, parents);
         let root = &self.store.root;
         let missing = match root.descend(parents) {
-            Ok(dir) => return Ok(dir),
+            Ok(dir) => return Ok(self.remember(path, dir)),
             Err(Stray::Missing(index)) => index,
             Err(stray) => return Err(fail(stray)),
         };
@@ -108,7 +112,7 @@ impl Session {
             }
             here = next;
         }
-        Ok(here)
+        Ok(self.remember(path, here))
     }
 
     /// Gives the directories their modes and times, the last one first: to be called when every file is stored.

@@ -8,6 +8,7 @@
 //!     link(entry)             stores a symbolic link that stays inside
 //!     candidate(entry)        the existing file, to compare with
 //!     begin(entry) -> Part    the partial file, locked
+//!     begin_new(entry) -> Part  the same where nothing is there: a small one has no name yet
 //!       read_have, keep         what is here, compared chunk by chunk and kept
 //!       write_at, hole          what is new
 //!       commit(entry)           mode, time, fsync, rename, fsync of the directory
@@ -31,6 +32,8 @@ mod links;
 pub mod naming;
 pub mod outfile;
 pub mod part;
+mod recent;
+mod unnamed;
 mod verdict;
 
 use std::path::Path;
@@ -44,9 +47,10 @@ pub use part::Part;
 pub use verdict::{Differs, Verdict};
 
 use crate::transfer::path::PeerPath;
-use beneath::{Dir, Stray};
+use beneath::Dir;
 use folders::Folders;
 use ledger::{CaseMap, Ledger};
+use recent::Recent;
 
 /// What is done with a name that exists and whose content differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +161,7 @@ struct Books {
     entries: u64,
     folders: Folders,
     names: CaseMap,
+    recent: Option<Recent>,
 }
 
 /// What one peer stores. May be used from several threads.
@@ -193,17 +198,6 @@ impl<'a> Place<'a> {
             Some(name) => Ok(Self { parents, name }),
             // A PeerPath has a component; should that ever change, nothing is stored.
             None => Err(Failure::refused("store", path, Reason::ReservedName)),
-        }
-    }
-}
-
-impl Inner {
-    /// The directory at `place`, if it is there.
-    fn find(&self, place: &Place<'_>, path: &PeerPath) -> Result<Option<Dir>, Failure> {
-        match self.root.descend(&place.parents) {
-            Ok(dir) => Ok(Some(dir)),
-            Err(Stray::Missing(_)) => Ok(None),
-            Err(stray) => Err(stray.into_failure("store", path, &place.parents)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::transfer::source::extents::{Extent, next_extent};
 use crate::transfer::source::positional::{read_full_at, write_all_at};
 use crate::transfer::store::beneath::{Dir, Seen, What};
 use crate::transfer::store::candidate;
-use crate::transfer::store::failure::{Failure, Reason};
+use crate::transfer::store::failure::{Class, Failure, Reason};
 use crate::transfer::store::journal::{self, Hint};
 use crate::transfer::store::naming::{journal_name, part_name};
 use crate::transfer::store::verdict::{in_the_way, too_large};
@@ -27,29 +27,36 @@ pub(super) const WORTH_RESERVING: u64 = 1 << 20;
 /// The step in which bytes are copied or zeroed where the system does not do it.
 const STEP: usize = 256 << 10;
 
-/// A partial file under way. Dropped, it stays to be resumed.
+/// A partial file under way. Dropped, it stays to be resumed, if it has a name.
 #[derive(Debug)]
 pub struct Part {
     pub(super) store: Arc<Inner>,
-    pub(super) dir: Dir,
+    pub(super) dir: Arc<Dir>,
     pub(super) path: PeerPath,
     pub(super) name: Vec<u8>,
-    pub(super) part: Vec<u8>,
-    pub(super) journal: Option<Vec<u8>>,
+    pub(super) named: Option<Named>,
     pub(super) file: File,
-    id: (u64, u64),
     /// The existing file, where its content may serve.
-    candidate: Option<(File, Seen)>,
+    pub(super) candidate: Option<(File, Seen)>,
     /// How long the partial file was when it was opened.
-    found: u64,
-    len: u64,
+    pub(super) found: u64,
+    pub(super) len: u64,
     /// Up to where space is reserved.
     pub(super) reserved: u64,
     /// Bytes of content that were written or kept.
-    content: u64,
+    pub(super) content: u64,
     /// Bytes taken out of the quota.
     pub(super) charged: u64,
-    hint: Option<Hint>,
+    pub(super) hint: Option<Hint>,
+}
+
+/// What a partial file is called until it has its final name.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) part: Vec<u8>,
+    pub(super) journal: Option<Vec<u8>>,
+    /// Which file had that name when it was opened.
+    pub(super) id: (u64, u64),
 }
 
 impl Session {
@@ -67,9 +74,17 @@ impl Session {
             end_of(0, size).map_err(|error| Failure::new("store", path, error))?;
             too_large(policy, size).map_err(|reason| Failure::refused("store", path, reason))?;
         }
-        let dir = self.ensure(&place, path)?;
         let part_name = part_name(place.name);
-        let (file, seen) = open_locked(&dir, &part_name, path)?;
+        let mut dir = self.ensure(&place, path)?;
+        let (file, seen) = match open_locked(&dir, &part_name, path) {
+            Err(failure) if failure.class() == Class::Vanished => {
+                // Somebody has removed the directory since it was used last.
+                self.forget_recent();
+                dir = self.ensure(&place, path)?;
+                open_locked(&dir, &part_name, path)?
+            }
+            done => done?,
+        };
         let candidate = match policy.existing {
             Existing::Refuse => None,
             // One that cannot be read is of no use, which is no reason not to replace it.
@@ -89,10 +104,12 @@ impl Session {
             dir,
             path: path.clone(),
             name: place.name.to_vec(),
-            part: part_name,
-            journal,
+            named: Some(Named {
+                part: part_name,
+                journal,
+                id: seen.id,
+            }),
             file,
-            id: seen.id,
             candidate,
             found: seen.len,
             len: seen.len,
@@ -199,6 +216,11 @@ impl Part {
         read_full_at(file, buf, offset).map_err(|error| self.failed("read", error))
     }
 
+    /// Whether [`Part::read_have`] reads the chunk from the partial file itself.
+    pub fn has_in_place(&self, offset: u64, len: u64) -> bool {
+        self.source_of(offset, len).is_none()
+    }
+
     /// The chunk was the same: the partial file has it from now on, copied from the existing file if need be, by
     /// the file system itself where it can.
     pub fn keep(&mut self, offset: u64, len: u64) -> Result<(), Failure> {
@@ -248,29 +270,31 @@ impl Part {
 
     /// Removes the partial file and its journal.
     pub fn discard(self) -> Result<(), Failure> {
-        self.check_name()?;
-        self.dir
-            .unlink(&self.part)
-            .map_err(|error| self.failed("remove", error))?;
-        self.forget_journal();
+        if let Some(named) = &self.named {
+            self.check(named)?;
+            self.dir
+                .unlink(&named.part)
+                .map_err(|error| self.failed("remove", error))?;
+            self.forget_journal(named);
+        }
         Ok(())
     }
 
-    pub(super) fn forget_journal(&self) {
-        if let Some(name) = &self.journal {
+    pub(super) fn forget_journal(&self, named: &Named) {
+        if let Some(name) = &named.journal {
             // It may never have been written.
             let _ = self.dir.unlink(name);
         }
     }
 
     /// Whether the partial file's name still means the file that was filled.
-    pub(super) fn check_name(&self) -> Result<(), Failure> {
-        let named = self
+    pub(super) fn check(&self, named: &Named) -> Result<(), Failure> {
+        let seen = self
             .dir
-            .look(&self.part)
+            .look(&named.part)
             .map_err(|error| self.failed("look at", error))?;
-        match named {
-            Some(seen) if seen.what == What::File && seen.id == self.id => Ok(()),
+        match seen {
+            Some(seen) if seen.what == What::File && seen.id == named.id => Ok(()),
             _ => Err(Failure::refused("store", &self.path, Reason::PartReplaced)),
         }
     }
@@ -321,7 +345,7 @@ impl Part {
         Ok(())
     }
 
-    fn charge(&mut self, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Failure> {
         if bytes > 0 {
             self.store
                 .ledger
@@ -418,7 +442,9 @@ impl Drop for Part {
         self.store.ledger.refund(self.charged);
         // Closing is not enough: a process that is being started (`--on-receive`) has a copy of every handle until
         // it executes its program, and would hold the lock for that long.
-        let _ = self.file.unlock();
+        if self.named.is_some() {
+            let _ = self.file.unlock();
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Session {
                 if let Some(size) = entry.size() {
                     too_large(policy, size).map_err(refuse)?;
                 }
-                let Some(dir) = self.store.find(&place, &entry.path)? else {
+                let Some(dir) = self.find(&place, &entry.path)? else {
                     no_room(policy, &self.store.root, entry, 0)?;
                     return Ok(Verdict::Want);
                 };
@@ -92,7 +92,7 @@ impl Session {
                 Ok(verdict)
             }
             EntryKind::Directory => {
-                if let Some(dir) = self.store.find(&place, &entry.path)?
+                if let Some(dir) = self.find(&place, &entry.path)?
                     && let Some(seen) = look(&dir, place.name, entry)?
                     && seen.what != What::Directory
                 {

@@ -34,6 +34,15 @@ const PERMISSIONS: u32 = 0o777;
 #[cfg(target_os = "linux")]
 const PATH_AT_ONCE: usize = 4_000;
 
+/// What one `openat2(2)` says.
+#[cfg(target_os = "linux")]
+enum AtOnce {
+    Found(Dir),
+    Missing,
+    /// Goes the long way, which either works or tells what exactly is in the way.
+    Unclear,
+}
+
 impl Dir {
     /// Opens the directory that the user named; links on the way to it are his own.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -47,15 +56,30 @@ impl Dir {
             return self.reopen().map_err(Stray::System);
         }
         #[cfg(target_os = "linux")]
-        if let Some(found) = self.descend_at_once(components) {
+        if let AtOnce::Found(found) = self.descend_at_once(components) {
             return Ok(found);
         }
         self.walk(components)
     }
 
-    /// `None` sends the caller the long way, which either works or tells what exactly is in the way.
+    /// The same, where it is no matter which one is missing.
+    pub fn descend_if_there(&self, components: &[&[u8]]) -> Result<Option<Self>, Stray> {
+        #[cfg(target_os = "linux")]
+        if !components.is_empty() {
+            match self.descend_at_once(components) {
+                AtOnce::Found(found) => return Ok(Some(found)),
+                AtOnce::Missing => return Ok(None),
+                AtOnce::Unclear => {}
+            }
+        }
+        match self.walk(components) {
+            Err(Stray::Missing(_)) => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
     #[cfg(target_os = "linux")]
-    fn descend_at_once(&self, components: &[&[u8]]) -> Option<Self> {
+    fn descend_at_once(&self, components: &[&[u8]]) -> AtOnce {
         use rustix::fs::ResolveFlags;
         use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -64,17 +88,18 @@ impl Dir {
 
         let path = components.join(&b'/');
         if path.len() > PATH_AT_ONCE || MISSING.load(Ordering::Relaxed) {
-            return None;
+            return AtOnce::Unclear;
         }
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match fs::openat2(&self.0, path.as_slice(), DIRECTORY, Mode::empty(), resolve) {
-            Ok(fd) => Some(Self(fd)),
+            Ok(fd) => AtOnce::Found(Self(fd)),
+            Err(Errno::NOENT) => AtOnce::Missing,
             Err(error) => {
                 if matches!(error, Errno::NOSYS | Errno::PERM) {
                     MISSING.store(true, Ordering::Relaxed);
                 }
-                None
+                AtOnce::Unclear
             }
         }
     }
@@ -151,6 +176,61 @@ impl Dir {
     pub fn create_new(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | GUARDED;
         Ok(fs::openat(&self.0, name, flags, mode_of(0o600))?.into())
+    }
+
+    /// Makes a file without a name, for nobody else to see, whose blocks are free again when its handle is closed.
+    /// `None`: this file system or system cannot, or such a file could not be given a name later.
+    #[cfg(target_os = "linux")]
+    pub fn create_unnamed(&self) -> io::Result<Option<File>> {
+        use std::sync::LazyLock;
+        /// open(2) has this way of naming one, without any privilege.
+        static CAN_BE_NAMED: LazyLock<bool> = LazyLock::new(|| Path::new("/proc/self/fd").exists());
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        if !*CAN_BE_NAMED {
+            return Ok(None);
+        }
+        match fs::openat(&self.0, c".", flags, mode_of(0o600)) {
+            Ok(fd) => Ok(Some(fd.into())),
+            // EISDIR and EINVAL: a kernel or file system that does not know the flag takes it for O_DIRECTORY.
+            Err(Errno::ISDIR | Errno::INVAL) => Ok(None),
+            Err(error) if is_unsupported(error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Elsewhere there is no such thing.
+    #[cfg(not(target_os = "linux"))]
+    pub fn create_unnamed(&self) -> io::Result<Option<File>> {
+        Ok(None)
+    }
+
+    /// Gives such a file a name; fails with `AlreadyExists` if that is taken.
+    #[cfg(target_os = "linux")]
+    pub fn name_new(&self, file: &File, name: &[u8]) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        /// Before Linux 6.10 naming a file by its handle alone takes CAP_DAC_READ_SEARCH; then it is ENOENT.
+        static BY_HANDLE: AtomicBool = AtomicBool::new(true);
+        if BY_HANDLE.load(Ordering::Relaxed) {
+            match fs::linkat(file, c"", &self.0, name, AtFlags::EMPTY_PATH) {
+                Err(Errno::NOENT) => BY_HANDLE.store(false, Ordering::Relaxed),
+                done => return Ok(done?),
+            }
+        }
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(fs::linkat(
+            CWD,
+            path,
+            &self.0,
+            name,
+            AtFlags::SYMLINK_FOLLOW,
+        )?)
+    }
+
+    /// Elsewhere none is made.
+    #[cfg(not(target_os = "linux"))]
+    pub fn name_new(&self, _file: &File, _name: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Opens `name` for reading.

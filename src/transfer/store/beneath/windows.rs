@@ -63,6 +63,14 @@ impl Dir {
         Ok(here)
     }
 
+    /// The same, where it is no matter which one is missing.
+    pub fn descend_if_there(&self, components: &[&[u8]]) -> Result<Option<Self>, Stray> {
+        match self.descend(components) {
+            Err(Stray::Missing(_)) => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
     /// The directory `name` in this one.
     pub fn child(&self, name: &[u8]) -> io::Result<Self> {
         let path = self.at(name)?;

@@ -3,6 +3,7 @@
 mod limits;
 mod policy;
 mod resume;
+mod unnamed;
 mod unsafe_names;
 
 use std::fs;
