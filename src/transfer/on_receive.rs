@@ -74,11 +74,16 @@ mod tests {
     use std::fs;
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     fn script(folder: &Path, text: &str) -> OsString {
-        let path = folder.join("hook");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a script");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let (draft, path) = (folder.join("draft"), folder.join("hook"));
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).expect("a script");
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).expect("a mode");
+        // Another process writes it: a child of another test would still have our handle when it is to be
+        // executed (ETXTBSY).
+        let copied = Command::new("cp").arg("-p").args([&draft, &path]).status();
+        assert!(copied.expect("cp").success());
         path.into()
     }
 

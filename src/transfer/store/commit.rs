@@ -59,8 +59,11 @@ impl Part {
                 .set_len(size)
                 .map_err(|error| self.failed("write", error))?;
         }
-        Dir::dress_file(&self.file, entry.mode, entry.modified)
-            .map_err(|error| self.failed("set mode and time of", error))?;
+        let dressed = match self.mode == Some(entry.mode) {
+            true => Dir::date_file(&self.file, entry.modified),
+            false => Dir::dress_file(&self.file, entry.mode, entry.modified),
+        };
+        dressed.map_err(|error| self.failed("set mode and time of", error))?;
         if policy.fsync {
             flush(&self.file).map_err(|error| self.failed("flush", error))?;
         }

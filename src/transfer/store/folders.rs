@@ -8,7 +8,6 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
@@ -74,16 +73,13 @@ impl Session {
         })
     }
 
-    /// The directory at `place`, made if it is missing.
-    pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Arc<Dir>, Failure> {
-        if let Some(dir) = self.recent(path) {
-            return Ok(dir);
-        }
+    /// Makes the directory at `place` unless it is there.
+    pub(super) fn make(&self, place: &Place<'_>, path: &PeerPath) -> Result<Dir, Failure> {
         let parents = &place.parents;
         let fail = |stray: Stray| stray.into_failure("create the directory of", path, parents);
         let root = &self.store.root;
         let missing = match root.descend(parents) {
-            Ok(dir) => return Ok(self.remember(path, dir)),
+            Ok(dir) => return Ok(dir),
             Err(Stray::Missing(index)) => index,
             Err(stray) => return Err(fail(stray)),
         };
@@ -112,7 +108,7 @@ impl Session {
             }
             here = next;
         }
-        Ok(self.remember(path, here))
+        Ok(here)
     }
 
     /// Gives the directories their modes and times, the last one first: to be called when every file is stored.

@@ -35,6 +35,8 @@ pub struct Part {
     pub(super) path: PeerPath,
     pub(super) name: Vec<u8>,
     pub(super) named: Option<Named>,
+    /// The mode that it was asked to be made with, where it is not a private one for the time being.
+    pub(super) mode: Option<u32>,
     pub(super) file: File,
     /// The existing file, where its content may serve.
     pub(super) candidate: Option<(File, Seen)>,
@@ -109,6 +111,7 @@ impl Session {
                 journal,
                 id: seen.id,
             }),
+            mode: None,
             file,
             candidate,
             found: seen.len,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::transfer::path::PeerPath;
-use crate::transfer::store::beneath::{Dir, Stray};
+use crate::transfer::store::beneath::Dir;
 use crate::transfer::store::failure::Failure;
 use crate::transfer::store::{Place, Session};
 
@@ -16,7 +16,8 @@ pub(super) const KEPT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Recent {
     parents: Box<[u8]>,
-    dir: Arc<Dir>,
+    /// `None`: it was missing.
+    dir: Option<Arc<Dir>>,
     since: Instant,
 }
 
@@ -27,23 +28,20 @@ fn parents_of(path: &PeerPath) -> &[u8] {
 }
 
 impl Session {
-    /// The directory of `path`, if it was used just now.
-    pub(super) fn recent(&self, path: &PeerPath) -> Option<Arc<Dir>> {
+    /// The directory of `path`, if it was looked for just now.
+    fn recent(&self, path: &PeerPath) -> Option<Option<Arc<Dir>>> {
         let books = self.books();
         let recent = books.recent.as_ref()?;
         let is_it = *recent.parents == *parents_of(path) && recent.since.elapsed() < KEPT;
-        is_it.then(|| Arc::clone(&recent.dir))
+        is_it.then(|| recent.dir.clone())
     }
 
-    /// `dir` is the directory of `path`.
-    pub(super) fn remember(&self, path: &PeerPath, dir: Dir) -> Arc<Dir> {
-        let dir = Arc::new(dir);
+    fn remember(&self, path: &PeerPath, dir: Option<Arc<Dir>>) {
         self.books().recent = Some(Recent {
             parents: parents_of(path).into(),
-            dir: Arc::clone(&dir),
+            dir,
             since: Instant::now(),
         });
-        dir
     }
 
     /// It is gone: the next one is looked for.
@@ -58,12 +56,22 @@ impl Session {
         path: &PeerPath,
     ) -> Result<Option<Arc<Dir>>, Failure> {
         if let Some(dir) = self.recent(path) {
-            return Ok(Some(dir));
+            return Ok(dir);
         }
-        match self.store.root.descend_if_there(&place.parents) {
-            Ok(Some(dir)) => Ok(Some(self.remember(path, dir))),
-            Ok(None) | Err(Stray::Missing(_)) => Ok(None),
-            Err(stray) => Err(stray.into_failure("store", path, &place.parents)),
+        let found = self.store.root.descend_if_there(&place.parents);
+        let found = found.map_err(|stray| stray.into_failure("store", path, &place.parents))?;
+        let dir = found.map(Arc::new);
+        self.remember(path, dir.clone());
+        Ok(dir)
+    }
+
+    /// The directory at `place`, made if it is missing.
+    pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Arc<Dir>, Failure> {
+        if let Some(Some(dir)) = self.recent(path) {
+            return Ok(dir);
         }
+        let dir = Arc::new(self.make(place, path)?);
+        self.remember(path, Some(Arc::clone(&dir)));
+        Ok(dir)
     }
 }

@@ -26,7 +26,7 @@ impl Session {
             .map_err(|reason| Failure::refused("store", path, reason))?;
         let place = Place::of(path)?;
         let dir = self.ensure(&place, path)?;
-        let Ok(Some(file)) = dir.create_unnamed() else {
+        let Ok(Some(file)) = dir.create_unnamed(entry.mode) else {
             // Whatever is wrong, it is told there.
             return self.begin(entry, None);
         };
@@ -36,6 +36,7 @@ impl Session {
             path: path.clone(),
             name: place.name.to_vec(),
             named: None,
+            mode: Some(entry.mode),
             file,
             candidate: None,
             found: 0,

@@ -179,9 +179,9 @@ impl Dir {
     }
 
     /// Makes a file without a name, for nobody else to see, whose blocks are free again when its handle is closed.
-    /// `None`: this file system or system cannot, or such a file could not be given a name later.
+    /// It has its mode from the beginning, masked as [`Dir::dress_file`] does. `None`: this file system or system cannot, or such a file could not be given a name later.
     #[cfg(target_os = "linux")]
-    pub fn create_unnamed(&self) -> io::Result<Option<File>> {
+    pub fn create_unnamed(&self, mode: u32) -> io::Result<Option<File>> {
         use std::sync::LazyLock;
         /// open(2) has this way of naming one, without any privilege.
         static CAN_BE_NAMED: LazyLock<bool> = LazyLock::new(|| Path::new("/proc/self/fd").exists());
@@ -189,7 +189,8 @@ impl Dir {
         if !*CAN_BE_NAMED {
             return Ok(None);
         }
-        match fs::openat(&self.0, c".", flags, mode_of(0o600)) {
+        let mode = mode_of(mode & PERMISSIONS & !umask());
+        match fs::openat(&self.0, c".", flags, mode) {
             Ok(fd) => Ok(Some(fd.into())),
             // EISDIR and EINVAL: a kernel or file system that does not know the flag takes it for O_DIRECTORY.
             Err(Errno::ISDIR | Errno::INVAL) => Ok(None),
@@ -200,7 +201,7 @@ impl Dir {
 
     /// Elsewhere there is no such thing.
     #[cfg(not(target_os = "linux"))]
-    pub fn create_unnamed(&self) -> io::Result<Option<File>> {
+    pub fn create_unnamed(&self, _mode: u32) -> io::Result<Option<File>> {
         Ok(None)
     }
 
@@ -312,6 +313,11 @@ impl Dir {
         dress(file, mode & PERMISSIONS & !umask(), modified)
     }
 
+    /// Sets the time alone.
+    pub fn date_file(file: &File, modified: ModifiedAt) -> io::Result<()> {
+        date(file, modified)
+    }
+
     /// Sets mode and time of this directory, in the same way.
     pub fn dress(&self, mode: u32, modified: ModifiedAt) -> io::Result<()> {
         dress(&self.0, mode & PERMISSIONS & !umask(), modified)
@@ -388,6 +394,10 @@ fn times(modified: ModifiedAt) -> Timestamps {
 
 fn dress(fd: impl AsFd, mode: u32, modified: ModifiedAt) -> io::Result<()> {
     fs::fchmod(&fd, mode_of(mode))?;
+    date(fd, modified)
+}
+
+fn date(fd: impl AsFd, modified: ModifiedAt) -> io::Result<()> {
     match fs::futimens(&fd, &times(modified)) {
         // A time that this file system cannot hold is no reason to refuse the file.
         Ok(()) | Err(Errno::INVAL | Errno::OVERFLOW | Errno::RANGE) => Ok(()),
