@@ -433,7 +433,11 @@ impl Streams {
             return;
         }
         match peer.outbox {
-            _ if peer.leaving.is_some() => {}
+            // The driver sees it off within a moment, unless it has to wait for room: over TLS for the last records.
+            _ if peer.leaving.is_some() => {
+                self.effects.push_back(Effect::Abort(conn));
+                self.forget(now, conn, "was idle");
+            }
             Outbox::Empty => self.close(conn, "was idle"),
             // It does not read what it has asked for, or was made to wait for it.
             Outbox::Plain { .. } | Outbox::Through(_) => {

@@ -69,6 +69,15 @@ fn rounded(micros: f64) -> f64 {
     (micros * 1000.0).round() / 1000.0
 }
 
+/// How long it took before the first probe could go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// To connect, if there is a connection.
+    pub connect: Option<Duration>,
+    /// To agree on TLS, if it is spoken.
+    pub handshake: Option<Duration>,
+}
+
 /// The end of a run, as an event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename = "summary")]
@@ -78,6 +87,9 @@ pub struct Summary {
     /// How long connecting took, if there was a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_us: Option<f64>,
+    /// How long agreeing on TLS took after that, if it is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_us: Option<f64>,
     /// The size of a probe in bytes.
     pub size: usize,
     /// Probes sent.
@@ -99,11 +111,12 @@ pub struct Summary {
 
 impl Summary {
     /// Of a run that has ended.
-    pub fn of(address: String, connect: Option<Duration>, probes: &Probes) -> Self {
+    pub fn of(address: String, opening: Opening, probes: &Probes) -> Self {
         let counts: Counts = probes.counts();
         Self {
             address,
-            connect_us: connect.map(micros),
+            connect_us: opening.connect.map(micros),
+            handshake_us: opening.handshake.map(micros),
             size: probes.plan().size,
             sent: counts.sent,
             received: counts.back,
@@ -139,7 +152,11 @@ impl Summary {
         }
         out.push('\n');
         if let Some(connect) = self.connect_us {
-            let _ = writeln!(out, "connect {}", human(connect));
+            let _ = write!(out, "connect {}", human(connect));
+            if let Some(handshake) = self.handshake_us {
+                let _ = write!(out, ", TLS {}", human(handshake));
+            }
+            out.push('\n');
         }
         if let Some(times) = self.times {
             let _ = writeln!(

@@ -5,6 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
+use crate::core::secure::unwelcome::NOT_LET_IN;
 use crate::error::Kind;
 
 /// Something with a certificate or key of our own.
@@ -54,9 +55,7 @@ fn is_of_a_ca(error: &CertificateError) -> bool {
 /// What an established stream says of it.
 pub(super) fn to_io(error: TlsError) -> io::Error {
     let kind = match &error {
-        TlsError::AlertReceived(alert) if is_about_certificates(*alert) => {
-            io::ErrorKind::PermissionDenied
-        }
+        TlsError::AlertReceived(alert) if is_about_certificates(*alert) => NOT_LET_IN,
         TlsError::AlertReceived(_) => io::ErrorKind::ConnectionAborted,
         _ => io::ErrorKind::InvalidData,
     };
