@@ -151,11 +151,15 @@ impl Ui {
         if self.json() {
             return self.event(report);
         }
-        let width = match io::stdout().is_terminal() {
+        self.write(table::render(report, self.width()).as_bytes())
+    }
+
+    /// How many columns stdout has, if it is a terminal.
+    pub fn width(&self) -> Option<usize> {
+        match io::stdout().is_terminal() {
             true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
             false => None,
-        };
-        self.write(table::render(report, width).as_bytes())
+        }
     }
 
     /// Says something on stderr that a person may want to know.

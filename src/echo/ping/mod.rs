@@ -60,7 +60,7 @@ pub fn run(ui: &Ui, args: &PingArgs) -> Result<()> {
     if ui.json() {
         let _ = ui.event(&summary)?;
     } else {
-        let mut text = summary.text();
+        let mut text = summary.text(ui.width());
         if std::io::stdout().is_terminal() {
             text.push_str(&picture(&times));
         }
