@@ -36,7 +36,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "serve-chat" -d 'Run
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "chat" -d 'Join a chat, at a terminal or in a pipe'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "send-file" -d 'Send files and directories, verified and resumed'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "recv-file" -d 'Receive files and directories into a directory'
-complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose'
+complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "echo" -d 'Run an echo server for TCP, TLS, UDP and Unix sockets, which can misbehave on purpose'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "ping" -d 'Measure and verify an echo server: round trips, loss, corruption'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "inspect" -d 'Show what a host, a socket or a process really has: options, addresses, TCP\'s knowledge'
 complete -c sockkit -n "__fish_sockkit_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
@@ -200,6 +200,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l unix-mode -d 'G
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l join -d 'Join this multicast group, with UDP, on that interface or the system\'s choice; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l idle-timeout -d 'Close a connection on which nothing moves for this long; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l threads -d 'Share the connections among this many threads; datagrams have one of their own' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l cert -d 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l key -d 'Its private key: PEM, not encrypted' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-clients -d 'Let in this many connections at once' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-bytes -d 'Close a connection that has had this much back, and answer no longer datagrams' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l source-rate -d 'Answer this many datagrams per second from one address of another machine, after a burst; off: any' -r
@@ -225,6 +228,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l once -d 'Serve 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuse-port -d 'Share the port with other processes that ask for the same'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l self-signed -d 'Make a certificate, keep it, and say its fingerprint, by which clients know the server'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ephemeral -d 'Make a new one each time instead of keeping it'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Print events on stdout as JSON, one object a line'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell more on stderr; twice for details'
@@ -238,11 +243,17 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l timeout -d 'Wai
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l ca -d 'Trust a tls:// server whose certificate one in this file has signed, and no other' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l fingerprint -d 'Trust a server with this very certificate, whoever has signed it; may be repeated' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l server-name -d 'Expect this name in the certificate instead of the host\'s' -r -f -a "(__fish_print_hostnames)"
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l client-cert -d 'Show this certificate to a server that asks for one: PEM' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l client-key -d 'Its private key: PEM, not encrypted' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Print events on stdout as JSON, one object a line'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell more on stderr; twice for details'

@@ -142,7 +142,7 @@ pub enum Command {
     /// Receive files and directories into a directory
     #[command(after_help = transfer::RECV_FILE_EXAMPLES)]
     RecvFile(Box<RecvFileArgs>),
-    /// Run an echo server for TCP, UDP and Unix sockets, which can misbehave on purpose
+    /// Run an echo server for TCP, TLS, UDP and Unix sockets, which can misbehave on purpose
     #[command(after_help = echo::ECHO_EXAMPLES)]
     Echo(Box<EchoArgs>),
     /// Measure and verify an echo server: round trips, loss, corruption

@@ -5,7 +5,8 @@
 //! ```text
 //! main -> cli, ui, and the rooms below
 //! transfer -> ui, core, error, cli (its own Args structs)
-//! chat, echo, inspect -> ui, core, error, cli (its own Args struct)
+//! chat, echo, inspect -> tls, ui, core, error, cli (its own Args struct)
+//! tls  -> ui, core, error, cli (the Args structs of TLS)
 //! ui   -> core, error, cli (Globals), and the events and reports that it prints
 //! cli  -> core (what an option's value is)
 //! core -> error; it knows no room, no option of the command line and no terminal
@@ -17,6 +18,7 @@
 //! - [`chat`]: `serve-chat` and `chat`.
 //! - [`echo`]: `echo` and `ping`.
 //! - [`inspect`]: what a host, a socket or a process really has.
+//! - [`tls`]: what every command with `tls://` addresses begins with.
 //! - [`transfer`]: `send-file` and `recv-file`.
 //! - [`ui`]: the only terminal output.
 //!
@@ -31,6 +33,7 @@ pub mod core;
 pub mod echo;
 pub mod error;
 pub mod inspect;
+pub mod tls;
 pub mod transfer;
 pub mod ui;
 

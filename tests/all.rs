@@ -8,6 +8,7 @@ mod chat;
 mod code;
 mod command_line;
 mod echo;
+mod echo_tls;
 mod house;
 mod inspect;
 mod serve_chat;

@@ -7,10 +7,10 @@ use std::thread;
 
 use crate::support::{PATIENCE, Running, run_with, sockkit, stderr, stdout};
 
-struct Echo {
-    run: Running,
+pub struct Echo {
+    pub run: Running,
     /// As the ready lines say, in their order.
-    addresses: Vec<String>,
+    pub addresses: Vec<String>,
 }
 
 impl Echo {
@@ -21,7 +21,7 @@ impl Echo {
         )
     }
 
-    fn from_command(command: &mut std::process::Command, addresses: usize) -> Self {
+    pub fn from_command(command: &mut std::process::Command, addresses: usize) -> Self {
         let run = Running::start(command);
         let addresses = run.ready_on(addresses);
         Self { run, addresses }
@@ -35,7 +35,7 @@ impl Echo {
         Self::start(&["udp://127.0.0.1:0"], options)
     }
 
-    fn socket_address(&self) -> SocketAddr {
+    pub fn socket_address(&self) -> SocketAddr {
         let (_, address) = self.addresses[0].split_once("://").expect("a scheme");
         address.parse().expect("an address")
     }
@@ -247,7 +247,26 @@ fn options_that_nothing_would_come_of_are_usage_errors() {
             "--join is for datagrams",
         ),
         (&["echo", "127.0.0.1:0", "--seed", "3"], "no misbehaviour"),
-        (&["echo", "tls://127.0.0.1:0"], "does not encrypt"),
+        (
+            &["echo", "tls://127.0.0.1:0"],
+            "a tls:// address needs a certificate",
+        ),
+        (
+            &["echo", "udp://127.0.0.1:0", "127.0.0.1:0", "--self-signed"],
+            "no tls:// address to show it on",
+        ),
+        (
+            &["echo", "tls://127.0.0.1:0", "--self-signed", "--drop", "1"],
+            "--drop is for datagrams",
+        ),
+        (
+            &["ping", "udp://127.0.0.1:1", "--insecure"],
+            "the address is not a tls:// one",
+        ),
+        (
+            &["ping", "127.0.0.1:1", "--server-name", "a.example"],
+            "the address is not a tls:// one",
+        ),
         (&["ping", "udp://127.0.0.1:1", "-s", "3"], "16 bytes"),
     ] {
         let run = run_with(arguments, "");

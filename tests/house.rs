@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "src/core/secure/fingerprint.rs",
     "src/core/secure/guesses.rs",
     "src/core/secure/pake.rs",
+    "src/core/secure/unwelcome.rs",
     "src/core/options/form.rs",
     "src/core/options/info.rs",
     "src/core/options/layout.rs",

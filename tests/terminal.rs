@@ -1,4 +1,4 @@
-//! `chat` and a transfer at a terminal, end to end: the real binary on a pseudo-terminal, and the screen as a person sees it.
+//! `chat`, `ping` and a transfer at a terminal, end to end: the real binary on a pseudo-terminal, and the screen as a person sees it.
 //!
 //! The pseudo-terminal is not the client's controlling terminal: that would take a call between fork and exec,
 //! and only the keys' signals, which a line editor does not use, and SIGWINCH, which the tests send themselves,
@@ -463,14 +463,9 @@ fn no_color_is_obeyed() {
 }
 
 /// A server with a certificate of its own, and where it and the client remember things.
-fn secure_server() -> (Running, String, String, tempfile::TempDir) {
+fn secure_server(command: &str) -> (Running, String, String, tempfile::TempDir) {
     let state = tempfile::tempdir().expect("a directory");
-    let arguments = [
-        "serve-chat",
-        "tls://127.0.0.1:0",
-        "--self-signed",
-        "--ephemeral",
-    ];
+    let arguments = [command, "tls://127.0.0.1:0", "--self-signed", "--ephemeral"];
     let run = Running::start(&mut sockkit(&arguments));
     let line = run.stderr.until("the certificate is ");
     let (_, fingerprint) = line.split_once("the certificate is ").expect("one");
@@ -489,7 +484,7 @@ fn secure_chat(address: &str, state: &tempfile::TempDir) -> Command {
 
 #[test]
 fn a_new_server_is_shown_asked_about_and_then_known() {
-    let (_server, address, fingerprint, state) = secure_server();
+    let (_server, address, fingerprint, state) = secure_server("serve-chat");
     let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
     // What is to be known comes above the question, and may come a moment after it.
     let shown = bob.until(|lines| {
@@ -522,7 +517,7 @@ fn a_new_server_is_shown_asked_about_and_then_known() {
 #[test]
 fn a_new_server_that_is_not_trusted_is_left_and_forgotten() {
     for answer in ["\r", "n\r", "\x03", "\x04"] {
-        let (_server, address, _, state) = secure_server();
+        let (_server, address, _, state) = secure_server("serve-chat");
         let mut bob = Tty::start(&mut secure_chat(&address, &state), 200);
         bob.until(|lines| {
             lines
@@ -533,6 +528,43 @@ fn a_new_server_that_is_not_trusted_is_left_and_forgotten() {
         assert_eq!(bob.ends(), 5, "{answer:?}");
         assert!(!state.path().join("sockkit").exists(), "{answer:?}");
     }
+}
+
+#[test]
+fn ping_asks_about_a_new_server_once_and_its_report_fits_a_narrow_screen() {
+    let (_server, address, fingerprint, state) = secure_server("echo");
+    let ping = || {
+        let mut command = sockkit(&["ping", &address, "-c", "3", "-i", "1ms", "-q"]);
+        command.env("XDG_STATE_HOME", state.path());
+        Tty::start(&mut command, 40)
+    };
+    let question = |lines: &[String]| {
+        lines
+            .last()
+            .is_some_and(|line| line.starts_with("sockkit: trust it from now on? [y/N]"))
+    };
+    for answer in ["\r", "n\r", "\x04"] {
+        let mut terminal = ping();
+        let lines = terminal.until(question);
+        assert!(lines.concat().contains(&fingerprint), "{lines:#?}");
+        terminal.types(answer);
+        assert_eq!(terminal.ends(), 5, "{answer:?}");
+        assert!(!state.path().join("sockkit").exists(), "{answer:?}");
+    }
+    let mut terminal = ping();
+    terminal.until(question);
+    terminal.types("y\r");
+    assert_eq!(terminal.ends(), 0);
+    let mut again = ping();
+    assert_eq!(again.ends(), 0);
+    let lines = again.lines();
+    assert_eq!(count(&lines, "trust it"), 0, "{lines:#?}");
+    assert_eq!(count(&lines, "3 received,"), 1, "{lines:#?}");
+    assert_eq!(count(&lines, ", TLS "), 1, "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 40),
+        "{lines:#?}"
+    );
 }
 
 #[test]

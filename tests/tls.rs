@@ -88,9 +88,15 @@ fn plain_members_and_those_of_both_versions_of_tls_talk_to_each_other() {
     assert_eq!(bob.until("<ann>"), format!("<ann> {long}"));
     let output = say(
         &by_name(&server),
-        &["--ca", text(&ca.path()), "--nick", "ci"],
+        &["--ca", text(&ca.path()), "--nick", "ci", "-v"],
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    let agreed = said.lines().find(|line| line.contains("agreed in"));
+    assert!(
+        agreed.is_some_and(|line| line.contains("on TLS 1.3 with TLS13_")),
+        "{said}"
+    );
     assert_eq!(bob.until("<ci>"), "<ci> hello");
 }
 

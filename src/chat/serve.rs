@@ -1,25 +1,23 @@
 //! `serve-chat`: the server machine with sockets, a disk, an operator's screen and signals around it.
 
-use std::sync::Arc;
-
 use zeroize::Zeroizing;
 
 use crate::chat::room::Memory;
 use crate::chat::server::{
-    Access, Action, Config, Limits, Note, OPERATORS, Password, Rate, Report, Server, Slow,
+    Access, Action, Config, Limits, OPERATORS, Password, Rate, Report, Server, Slow,
 };
 use crate::chat::store::{self, Store};
 use crate::cli::{self, Command, RateLimit, ServeChatArgs, SlowPolicy};
 use crate::core::address::{Address, Endpoint, Host, Scheme, Use};
-use crate::core::event_loop::{EventLoop, Handle};
+use crate::core::event_loop::EventLoop;
 use crate::core::limits::raise_open_file_limit;
-use crate::core::machine::{Origin, Signal};
+use crate::core::machine::Origin;
 use crate::core::options::Settings;
 use crate::core::options::info::On;
-use crate::core::secure::tls::Acceptor;
 use crate::core::signal;
 use crate::core::socket::{self, ListenOptions, Listening, listen};
 use crate::error::{Error, Kind, Result};
+use crate::tls::Certificate;
 use crate::ui::Ui;
 use crate::ui::human::Style;
 use crate::ui::reporter::{Entry, Reporter};
@@ -39,7 +37,7 @@ impl Entry for Report {
 /// Runs the server until it is told to stop.
 pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     let addresses = parse_addresses(&args.addresses)?;
-    let acceptor = acceptor(ui, args, &addresses)?;
+    let certificate = Certificate::new(ui, &args.tls, &addresses)?;
     let admin = args
         .admin_socket
         .as_deref()
@@ -92,10 +90,10 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             file,
         } in listen(address, &options)?
         {
-            let secure = acceptor.clone().filter(|_| address.scheme() == Scheme::Tls);
             ui.granted(&address, &options.settings, &socket.socket());
             // Every origin but the operators' is a client's.
-            driver.listen_as(socket, Origin(number as u32), secure)?;
+            let acceptor = certificate.acceptor(&address);
+            driver.listen_as(socket, Origin(number as u32), acceptor)?;
             files.extend(file);
             ready.push(address);
         }
@@ -113,10 +111,9 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
             files.extend(listening.file);
         }
     }
-    watch_signals(ui, driver.handle(), acceptor.clone())?;
-    if let Some(acceptor) = &acceptor {
-        ui.certificate(acceptor.fingerprint())?;
-    }
+    let (handle, reloaded) = (driver.handle(), certificate.clone());
+    signal::tell(move |signal| reloaded.takes(signal) || handle.signal(signal).is_ok())?;
+    certificate.tell()?;
     for address in &ready {
         ui.listening(address)?;
     }
@@ -172,43 +169,6 @@ fn parse_addresses(texts: &[String]) -> Result<Vec<Address>> {
             }
         })
         .collect()
-}
-
-/// What shows the certificate, if there are addresses that need one.
-fn acceptor(ui: &Ui, args: &ServeChatArgs, addresses: &[Address]) -> Result<Option<Arc<Acceptor>>> {
-    let wanted = addresses
-        .iter()
-        .any(|address| address.scheme() == Scheme::Tls);
-    let Some(settings) = args.tls.settings(wanted)? else {
-        return Ok(None);
-    };
-    let acceptor = Acceptor::new(settings, &mut |text| ui.warn(text))?;
-    Ok(Some(Arc::new(acceptor)))
-}
-
-/// SIGHUP reads the certificate again, if it is from a file; else it ends the server like the others.
-fn watch_signals(ui: &Ui, handle: Handle<Note>, acceptor: Option<Arc<Acceptor>>) -> Result<()> {
-    let ui = ui.clone();
-    let acceptor = acceptor.filter(|acceptor| acceptor.can_reload());
-    signal::tell(move |signal| match (&acceptor, signal) {
-        (Some(acceptor), Signal::HangUp) => {
-            reload(&ui, acceptor);
-            true
-        }
-        _ => handle.signal(signal).is_ok(),
-    })
-}
-
-fn reload(ui: &Ui, acceptor: &Acceptor) {
-    match acceptor.reload(&mut |text| ui.warn(text)) {
-        Ok(fingerprint) => ui.note(&format!(
-            "the certificate was read again: it is {fingerprint}"
-        )),
-        Err(error) => {
-            ui.error(&error);
-            ui.note("the certificate stays the one it was");
-        }
-    }
 }
 
 fn admin_address(path: &std::path::Path) -> Result<Address> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::values::{self, RateLimit, Size, Timeout};
-use super::{DialArgs, ListenArgs, SockoptArgs};
+use super::{DialArgs, ListenArgs, SockoptArgs, TlsClientArgs, TlsServerArgs};
 use crate::core::datagram::open::Group;
 use crate::core::random::Probability;
 
@@ -16,6 +16,7 @@ pub(super) const ECHO_EXAMPLES: &str = "\
 Examples:
   sockkit echo                                On this machine only, TCP, port 8887
   sockkit echo tcp://:7777 udp://:7777        For everyone, TCP and UDP
+  sockkit echo tls://:7778 --self-signed      Encrypted; says its fingerprint
   sockkit echo --once --hex                   See what one client sends
   sockkit echo udp://:5000 --join 239.1.2.3   Answer a multicast group
   sockkit echo --delay 100ms --jitter 50ms    A slow network, for a test
@@ -25,13 +26,14 @@ pub(super) const PING_EXAMPLES: &str = "\
 Examples:
   sockkit ping localhost:8887                 Ten probes over one TCP connection
   sockkit ping udp://host:7 -c 100 -i 10ms    A hundred datagrams
+  sockkit ping tls://host:7778 -v             The TLS handshake too, and what was agreed on
   sockkit ping host:7 -s 64K --flood -c 10K   As fast as they come back
   sockkit ping udp://host:7 --json | jq       Every answer as a line of JSON";
 
 /// `echo`.
 #[derive(Debug, Clone, Args)]
 pub struct EchoArgs {
-    /// Listen here: host:port, udp://host:port, unix:/path, unixgram:/path; port 0 picks a free one
+    /// Listen here: host:port, tls://host:port, udp://host:port, unix:/path, unixgram:/path; port 0 picks a free one
     #[arg(value_name = "ADDR", default_value = DEFAULT_ECHO_ADDRESS, value_hint = ValueHint::Hostname)]
     pub addresses: Vec<String>,
 
@@ -76,6 +78,9 @@ pub struct EchoArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256),
         help_heading = "Network")]
     pub threads: u16,
+    /// The certificate.
+    #[command(flatten)]
+    pub tls: TlsServerArgs,
 
     /// Let in this many connections at once
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..),
@@ -146,7 +151,7 @@ pub struct ChaosArgs {
 /// `ping`.
 #[derive(Debug, Clone, Args)]
 pub struct PingArgs {
-    /// Measure the echo server here: host:port, udp://host:port, unix:/path, unixgram:/path
+    /// Measure the echo server here: host:port, tls://host:port, udp://host:port, unix:/path, unixgram:/path
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     pub address: String,
 
@@ -174,6 +179,9 @@ pub struct PingArgs {
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,
+    /// Certificates.
+    #[command(flatten)]
+    pub tls: TlsClientArgs,
 }
 
 impl EchoArgs {

@@ -53,9 +53,27 @@ const ADDRESSES: (&str, &[(&str, &str)]) = (
             "For datagrams, where a command takes them: UDP, or a Unix datagram socket.",
         ),
         ("tcp://...", "The same as without."),
-        ("tls://...", "Encrypted: for the chat."),
+        ("tls://...", "Encrypted: for the chat, echo and ping."),
     ],
 );
+
+const RELOADING: (&str, &str) = (
+    "SIGHUP",
+    "With --cert: reads certificate and key again; when they cannot be used the old ones stay. Without: ends the server as SIGTERM does.",
+);
+
+const SELF_SIGNED: (&str, &str) = (
+    "STATE/self-signed.pem",
+    "With --self-signed: certificate and key, for its owner alone. STATE is $XDG_STATE_HOME/sockkit, else ~/.local/state/sockkit; ~/Library/Application Support/sockkit on macOS; %LOCALAPPDATA%\\sockkit on Windows.",
+);
+
+const KNOWN_SERVERS: (&str, &str) = (
+    "STATE/known_servers",
+    "The servers that a person has trusted: host:port and fingerprint, one a line. STATE is as in sockkit-serve-chat(1).",
+);
+
+/// By what a client of a `tls://` server knows it.
+const TRUST: &str = "A tls:// server is trusted if somebody whom the system trusts has signed its certificate for this name, or by --ca, --fingerprint or --insecure. One that nobody vouches for is shown at a terminal: whoever compares the fingerprint with the one that the server prints can trust it, from then on. In a script the answer is no, and when the certificate of such a server is another one than before it is no everywhere. Status 5 says that a certificate was not taken, at either end.";
 
 const COLOURS: (&str, &str) = (
     "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
@@ -100,10 +118,7 @@ const SERVE_CHAT: Page = Page {
                     "SIGINT, SIGTERM",
                     "No new clients come in, everybody is told, what is left is delivered for at most --drain, the log is synced. A second one ends the server at once.",
                 ),
-                (
-                    "SIGHUP",
-                    "With --cert: reads certificate and key again; when they cannot be used the old ones stay. Without: ends the server as SIGTERM does.",
-                ),
+                RELOADING,
             ],
         ),
         (
@@ -113,10 +128,7 @@ const SERVE_CHAT: Page = Page {
                     "DIR/ROOM.jsonl",
                     "With --log: one JSON object a line, in order. Older parts of a log that was rotated stand beside it.",
                 ),
-                (
-                    "STATE/self-signed.pem",
-                    "With --self-signed: certificate and key, for its owner alone. STATE is $XDG_STATE_HOME/sockkit, else ~/.local/state/sockkit; ~/Library/Application Support/sockkit on macOS; %LOCALAPPDATA%\\sockkit on Windows.",
-                ),
+                SELF_SIGNED,
             ],
         ),
         (
@@ -140,7 +152,7 @@ const CHAT: Page = Page {
         "When the connection is cut it connects again, gets what it missed and sends what was not acknowledged: no line is lost and none is doubled. Lines that nobody acknowledged when it ends are counted on stderr, and the status is not 0. In a pipe the same goes for a line that the server did not take and for a command that it did not obey: a nick that is taken, somebody who is not there.",
         "--expect and --count wait for what others say in the room, with /me and in private; lines of its own do not count, and what was said before it came only with --history. What is waited for is all that is printed: the part that matches --expect, or with --count alone or --json the whole of each message. With both, so many have to match.",
         "With --raw it talks to any server of lines. At the end of stdin it closes its direction and prints until the server closes too, unless --expect, --count or --follow wants more. Bytes pass into a pipe as they come; on a terminal they are made visible. --idle-timeout does not apply.",
-        "A tls:// server is trusted if somebody whom the system trusts has signed its certificate for this name, or by --ca, --fingerprint or --insecure. One that nobody vouches for is shown at a terminal: whoever compares the fingerprint with the one that the server prints can trust it, from then on. In a script the answer is no, and when the certificate of such a server is another one than before it is no everywhere. Status 5 says that a certificate was not taken, at either end.",
+        TRUST,
         "At a terminal Tab completes commands and names, Ctrl-C clears the line or, when it is empty, leaves, and so does Ctrl-D. Several lines that are pasted are asked back before they are sent.",
     ],
     lists: &[
@@ -159,13 +171,7 @@ const CHAT: Page = Page {
                 ),
             ],
         ),
-        (
-            "FILES",
-            &[(
-                "STATE/known_servers",
-                "The servers that a person has trusted: host:port and fingerprint, one a line. STATE is as in sockkit-serve-chat(1).",
-            )],
-        ),
+        ("FILES", &[KNOWN_SERVERS]),
         (
             "ENVIRONMENT",
             &[
@@ -308,10 +314,11 @@ const RECV_FILE: Page = Page {
 const ECHO: Page = Page {
     synopsis: "sockkit echo [OPTIONS] [ADDR]...",
     description: &[
-        "Sends back what it gets (RFC 862), on TCP, UDP and Unix sockets, several at once. A connection gets everything back before it is closed, also when it has finished sending; one that does not read is not read from. A datagram is answered from the address that it was sent to (on Windows: where one address is listened on).",
+        "Sends back what it gets (RFC 862), on TCP, with TLS or without, UDP and Unix sockets, several at once. A connection gets everything back before it is closed, also when it has finished sending; one that does not read is not read from. A datagram is answered from the address that it was sent to (on Windows: where one address is listened on).",
         "It can misbehave on purpose, so that other programs can be tested against it. What happens by chance is decided by --seed: for a connection by the number of the connection, counted from 0, and the position of a byte in it; for a datagram by its number. The same seed and the same input do the same again, however the input is cut into pieces. Only --jitter of a connection goes by the pieces in which its input is read.",
         "Nobody can use it against others by datagrams with a forged sender: it does not answer services that would answer the answer (ports 0, 7, 11, 13, 17, 19, 37, 53, 69, 123, 8887, and the port that it listens on itself), no answer to another machine is longer than what came, and one address gets as many per second as --source-rate says. This machine's own addresses get any number, and whole answers.",
         "With --timestamp and --prefix what is sent back is longer than what came; a datagram to another machine is cut.",
+        "On tls:// addresses anybody is let in, as on others, unless --client-ca asks for a certificate. A client that says nothing, or nothing that is TLS, is dropped after 10 seconds, and does not count for --max-clients, --once and --count. What misbehaves does so inside TLS: bytes are damaged before they are encrypted, a piece of --slice is a record, --close-after ends with close_notify, and --reset-after with RST and without it. A client that ends without close_notify is said to be cut off, and gets nothing more. openssl s_client -quiet and ncat --ssl are clients too.",
     ],
     lists: &[
         ADDRESSES,
@@ -323,7 +330,7 @@ const ECHO: Page = Page {
                     "SIGINT, SIGTERM",
                     "Connections are closed, statistics are printed. After a second, or with a second signal, it ends.",
                 ),
-                ("SIGHUP", "Ends the server as SIGTERM does."),
+                RELOADING,
                 ("SIGUSR1", "Prints statistics. Not on Windows."),
             ],
         ),
@@ -331,9 +338,10 @@ const ECHO: Page = Page {
             "JSON",
             &[(
                 "Output",
-                "listening, opened, closed, refused, datagram, received (with --hex), warning, statistics.",
+                "certificate, listening, opened, closed, refused, handshake_failed, datagram, received (with --hex), warning, statistics.",
             )],
         ),
+        ("FILES", &[SELF_SIGNED]),
         ("ENVIRONMENT", &[COLOURS]),
     ],
     see_also: "sockkit(1), sockkit-ping(1), nc(1)",
@@ -342,9 +350,11 @@ const ECHO: Page = Page {
 const PING: Page = Page {
     synopsis: "sockkit ping [OPTIONS] ADDR",
     description: &[
-        "Sends probes to an echo server, any that follows RFC 862, and compares what comes back with what was sent: byte for byte, and for datagrams by number. It tells how long connecting and each probe took, and at the end the least, mean and greatest time, percentiles and the standard deviation; on a terminal also how the times are spread.",
+        "Sends probes to an echo server, any that follows RFC 862, and compares what comes back with what was sent: byte for byte, and for datagrams by number. It tells how long connecting, agreeing on TLS and each probe took, and at the end the least, mean and greatest time, percentiles and the standard deviation; on a terminal also how the times are spread.",
         "A datagram that does not come back within --timeout is lost, unless it comes later while others are still waited for. One that comes twice is a duplicate, one that comes after a later one is reordered; neither is a failure.",
         "A connection keeps the order of its bytes, so a server that leaves some out damages all that follow.",
+        TRUST,
+        "With -v it tells what was agreed on: the version of TLS, how the data is encrypted, and the fingerprint of the server's certificate.",
     ],
     lists: &[
         ADDRESSES,
@@ -354,6 +364,7 @@ const PING: Page = Page {
             &[
                 ("0", "Every probe came back as it was sent."),
                 ("1", "Some were lost, or the connection was."),
+                ("5", "A certificate was not taken, at either end."),
                 ("6", "Some were damaged."),
             ],
         ),
@@ -364,6 +375,7 @@ const PING: Page = Page {
                 "A reply for each probe that comes back, and a summary.",
             )],
         ),
+        ("FILES", &[KNOWN_SERVERS]),
         ("ENVIRONMENT", &[COLOURS]),
     ],
     see_also: "sockkit(1), sockkit-echo(1), ping(8)",

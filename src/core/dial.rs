@@ -2,8 +2,10 @@
 //!
 //! The timetable is [`race::Race`]'s; here are the sockets: non-blocking connects under a poll of their
 //! own, the first that succeeds wins and the others are closed. Resolving cannot be interrupted, so it
-//! gets a thread, which is left behind when the time is over.
+//! gets a thread, which is left behind when the time is over. [`Dialler`] does so for one server, and goes on with
+//! TLS.
 
+mod dialler;
 mod race;
 
 use std::fmt;
@@ -22,9 +24,12 @@ use crate::core::address::{Address, Endpoint, PeerAddr};
 use crate::core::options::info::{On, When};
 use crate::core::options::{Granted, Settings, Unopened};
 use crate::core::resolve::{self, Family, resolve};
+use crate::core::secure::tls::Agreement;
 use crate::core::socket::{Buffers, set_stream_options, tcp_kind};
 use crate::core::transport::Transport;
 use crate::error::{Error, IoReason, Kind, Result};
+
+pub use self::dialler::{Dialler, Person};
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -71,6 +76,13 @@ pub enum Step {
     },
     /// What became of an option that was asked for.
     Granted(Granted),
+    /// Both ends have agreed on TLS.
+    Secured {
+        /// How.
+        agreement: Agreement,
+        /// How long it took.
+        took: Duration,
+    },
 }
 
 impl fmt::Display for Step {
@@ -95,6 +107,9 @@ impl fmt::Display for Step {
                 IoReason(error)
             ),
             Step::Granted(granted) => granted.fmt(f),
+            Step::Secured { agreement, took } => {
+                write!(f, "agreed in {took:.1?} on {agreement}")
+            }
         }
     }
 }

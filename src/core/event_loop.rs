@@ -714,7 +714,12 @@ impl<M: Machine> EventLoop<M> {
         let Some(connection) = self.connections.get(conn) else {
             return;
         };
-        match connection.transport.flush() {
+        let flushed = match connection.state.leaves() {
+            false => connection.transport.flush(),
+            // It needs room like all before it, and a peer that does not get it takes the end for a cut.
+            true => connection.transport.say_goodbye(),
+        };
+        match flushed {
             Ok(true) => {}
             Ok(false) => {
                 connection.state.blocked = true;

@@ -137,6 +137,15 @@ impl Transport {
         }
     }
 
+    /// As [`Transport::flush`], once nothing more will be written: where the stream has a last word of its own (TLS's
+    /// close_notify), that too.
+    pub fn say_goodbye(&mut self) -> io::Result<bool> {
+        match self {
+            Transport::Tls(stream) => stream.say_goodbye(),
+            _ => Ok(true),
+        }
+    }
+
     /// Whether it has to agree with the peer on something before the first byte.
     pub fn is_handshaking(&self) -> bool {
         match self {

@@ -4,6 +4,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::core::address::PeerAddr;
+use crate::core::machine::Now;
 use crate::core::sanitise::sanitise_str;
 use crate::core::timestamp::Timestamp;
 use crate::echo::hex;
@@ -56,6 +58,15 @@ pub enum Report {
         /// Why.
         reason: &'static str,
     },
+    /// A connection to a `tls://` address came to nothing before the echo began.
+    HandshakeFailed {
+        /// When.
+        time: Timestamp,
+        /// From where.
+        address: String,
+        /// Why.
+        text: String,
+    },
     /// A datagram came.
     Datagram {
         /// When: by the kernel's clock where it tells.
@@ -90,12 +101,22 @@ pub enum Report {
 }
 
 impl Report {
+    /// A handshake that failed.
+    pub fn handshake_failed(now: Now, peer: &PeerAddr, why: &str) -> Self {
+        Report::HandshakeFailed {
+            time: Timestamp::from_unix_micros(now.unix_micros),
+            address: peer.to_string(),
+            text: why.to_string(),
+        }
+    }
+
     /// When it happened.
     pub fn time(&self) -> Option<Timestamp> {
         match self {
             Report::Opened { time, .. }
             | Report::Closed { time, .. }
             | Report::Refused { time, .. }
+            | Report::HandshakeFailed { time, .. }
             | Report::Datagram { time, .. }
             | Report::Received { time, .. }
             | Report::Warning { time, .. } => Some(*time),
@@ -117,6 +138,7 @@ impl Report {
             Report::Refused {
                 address, reason, ..
             } => format!("{address} refused: {reason}"),
+            Report::HandshakeFailed { address, text, .. } => format!("{address} no TLS: {text}"),
             Report::Datagram {
                 address,
                 length,

@@ -29,6 +29,7 @@ use crate::echo::report::Report;
 use crate::echo::streams::{Action, Note, Streams};
 use crate::echo::tally::{Statistics, Tally};
 use crate::error::{Error, Kind, Result};
+use crate::tls::Certificate;
 use crate::ui::Ui;
 use crate::ui::human::Style;
 use crate::ui::reporter::{Entry, Reporter};
@@ -65,6 +66,7 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
     let (streams, datagrams) = parse_addresses(&args.addresses)?;
     let config = Arc::new(config(ui, args)?);
     check(args, &config, &streams, &datagrams)?;
+    let certificate = Certificate::new(ui, &args.tls, &streams)?;
     warn_of_few_files(ui, args);
 
     let (sender, news) = mpsc::channel();
@@ -103,7 +105,8 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
             } in listen(address, &options_for(address))?
             {
                 ui.granted(&address, &settings, &socket.socket());
-                loops[0].listen(socket, Origin(0))?;
+                let acceptor = certificate.acceptor(&address);
+                loops[0].listen_as(socket, Origin(0), acceptor)?;
                 files.extend(file);
                 ready.push(address);
             }
@@ -131,9 +134,13 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
         false => Some(server.datagram_loop(bound)?),
     };
 
-    let deliver = server.news.clone();
-    signal::watch_with_status(move |word| deliver.send(News::Word(word)).is_ok())?;
+    let (deliver, reloaded) = (server.news.clone(), certificate.clone());
+    signal::watch_with_status(move |word| match word {
+        Word::Signal(signal) if reloaded.takes(signal) => true,
+        word => deliver.send(News::Word(word)).is_ok(),
+    })?;
     tell_seed(ui, args, &server.config);
+    certificate.tell()?;
     for address in &ready {
         ui.listening(address)?;
     }
@@ -180,7 +187,13 @@ impl Server {
         for _ in 0..threads {
             let tally = self.tally();
             let machine = Streams::new(Arc::clone(&self.config), Arc::clone(&self.door), tally);
-            let driver = EventLoop::new(machine)?;
+            let mut driver = EventLoop::new(machine)?;
+            if self.config.tells.connections {
+                let teller = self.reporter.teller();
+                driver.observe_failed_handshakes(Box::new(move |now, peer, why| {
+                    teller.report(Report::handshake_failed(now, peer, why));
+                }));
+            }
             self.stream_loops.push(driver.handle());
             loops.push(driver);
         }
@@ -327,14 +340,8 @@ fn parse_addresses(texts: &[String]) -> Result<(Vec<Address>, Vec<Address>)> {
     for text in texts {
         let address = Address::parse(text, purpose)?;
         match address.scheme() {
-            Scheme::Tcp => streams.push(address),
+            Scheme::Tcp | Scheme::Tls => streams.push(address),
             Scheme::Udp => datagrams.push(address),
-            Scheme::Tls => {
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("this version does not encrypt the echo: {address}"),
-                ));
-            }
         }
     }
     Ok((streams, datagrams))

@@ -247,9 +247,7 @@ impl Streams {
         if let Some(timeout) = self.config.idle_timeout
             && !self.watched[slot]
         {
-            self.watched[slot] = true;
-            self.timers
-                .set(now.since_start + timeout, Alarm::Idle(conn.slot));
+            self.watch(conn.slot, now.since_start + timeout);
         }
         self.go_on(now, conn, false);
     }
@@ -368,7 +366,7 @@ impl Streams {
                         return;
                     }
                     Fate::Close => {
-                        self.close(conn, "was closed, as asked");
+                        self.close(now, conn, "was closed, as asked");
                         return;
                     }
                 }
@@ -388,16 +386,17 @@ impl Streams {
         };
         let ended = peer.ended;
         if drained && over_limit {
-            self.close(conn, "had all that --max-bytes allows");
+            self.close(now, conn, "had all that --max-bytes allows");
         } else if drained && ended {
-            self.close(conn, "left");
+            self.close(now, conn, "left");
         }
     }
 
     /// Closes a connection whose outbox is empty.
-    fn close(&mut self, conn: ConnId, why: &'static str) {
+    fn close(&mut self, now: Now, conn: ConnId, why: &'static str) {
         if let Some(peer) = self.peers.get_mut(conn) {
             peer.leaving = Some(why);
+            peer.last_moved = now.since_start;
             self.effects.push_back(Effect::Close(conn));
         }
     }
@@ -417,6 +416,11 @@ impl Streams {
         }
     }
 
+    fn watch(&mut self, slot: u32, until: Duration) {
+        self.watched[slot as usize] = true;
+        self.timers.set(until, Alarm::Idle(slot));
+    }
+
     fn look_whether_idle(&mut self, now: Now, slot: u32) {
         self.watched[slot as usize] = false;
         let Some(timeout) = self.config.idle_timeout else {
@@ -426,17 +430,24 @@ impl Streams {
             return;
         };
         let conn = peer.conn;
-        let until = peer.last_moved + timeout;
+        // The driver sees off who leaves within a moment, unless it has to wait for room: over TLS for the last records.
+        let parting = timeout.max(2 * GRACE);
+        let is_leaving = peer.leaving.is_some();
+        let until = peer.last_moved + if is_leaving { parting } else { timeout };
         if until > now.since_start {
-            self.watched[slot as usize] = true;
-            self.timers.set(until, Alarm::Idle(slot));
+            self.watch(slot, until);
             return;
         }
         match peer.outbox {
-            _ if peer.leaving.is_some() => {}
-            Outbox::Empty => self.close(conn, "was idle"),
+            Outbox::Empty if !is_leaving => {
+                self.close(now, conn, "was idle");
+                self.watch(slot, now.since_start + parting);
+            }
             // It does not read what it has asked for, or was made to wait for it.
-            Outbox::Plain { .. } | Outbox::Through(_) => {
+            _ => {
+                if let Some(peer) = self.peers.get_mut(conn) {
+                    peer.leaving = None;
+                }
                 self.effects.push_back(Effect::Abort(conn));
                 self.forget(now, conn, "was idle");
             }

@@ -96,7 +96,7 @@ fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject> {
             }),
         ]),
         // It has a section of its own.
-        Step::Granted(_) => {}
+        Step::Granted(_) | Step::Secured { .. } => {}
     };
     let dialled = dial(address, options, &mut watch)?;
     Ok(Subject {

@@ -17,7 +17,7 @@ mod qr;
 pub mod reporter;
 pub mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 use socket2::Socket;
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Color, Globals};
 use crate::core::address::Address;
+use crate::core::dial::Person;
 use crate::core::options::Settings;
 use crate::core::sanitise::sanitise_str;
 use crate::core::secure::Fingerprint;
@@ -150,11 +151,15 @@ impl Ui {
         if self.json() {
             return self.event(report);
         }
-        let width = match io::stdout().is_terminal() {
+        self.write(table::render(report, self.width()).as_bytes())
+    }
+
+    /// How many columns stdout has, if it is a terminal.
+    pub fn width(&self) -> Option<usize> {
+        match io::stdout().is_terminal() {
             true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
             false => None,
-        };
-        self.write(table::render(report, width).as_bytes())
+        }
     }
 
     /// Says something on stderr that a person may want to know.
@@ -256,6 +261,13 @@ impl Ui {
             .map(Zeroizing::new)
     }
 
+    /// Asks the person at the terminal, who answers with a line. `false`: no, or no answer.
+    pub fn ask(&self, question: &str) -> bool {
+        let mut typed = String::new();
+        talk(&format!("sockkit: {question}"));
+        io::stdin().lock().read_line(&mut typed).is_ok() && is_yes(&typed)
+    }
+
     /// Says by what certificate clients know the server, as [`Ui::listening`] says where it is.
     pub fn certificate(&self, fingerprint: Fingerprint) -> Result<()> {
         if self.json() {
@@ -279,6 +291,19 @@ impl Ui {
             false => ("", ""),
         }
     }
+}
+
+impl Person for Ui {
+    fn ask(&self, news: &str, question: &str) -> bool {
+        // Also where quiet is wanted: there is no answer without it.
+        self.say("warning: ", YELLOW, news);
+        Ui::ask(self, question)
+    }
+}
+
+/// Whether somebody who was asked has typed yes.
+pub fn is_yes(typed: &str) -> bool {
+    matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// Writes to stderr. Where that fails there is nobody left to tell.

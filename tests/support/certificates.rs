@@ -1,6 +1,6 @@
 //! Certificates of every kind, made for a test, and somebody with `openssl s_client`: a bare TLS connection.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,6 +99,17 @@ impl Ca {
 
     /// A connection like `openssl s_client`'s, which trusts this CA.
     pub fn connect(&self, address: SocketAddr, version: &'static SupportedProtocolVersion) -> Tls {
+        let connection = self.client_connection(version);
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Tls(BufReader::new(StreamOwned::new(connection, socket)))
+    }
+
+    /// The same without a socket.
+    pub fn client_connection(
+        &self,
+        version: &'static SupportedProtocolVersion,
+    ) -> ClientConnection {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -108,10 +119,7 @@ impl Ca {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
-        let socket = TcpStream::connect(address).expect("the server listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Tls(BufReader::new(StreamOwned::new(connection, socket)))
+        ClientConnection::new(Arc::new(config), name).expect("a client")
     }
 }
 
@@ -154,6 +162,26 @@ impl Tls {
         self
     }
 
+    /// Writes these bytes.
+    pub fn sends(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("sent");
+    }
+
+    /// Reads so many bytes.
+    #[track_caller]
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).expect("bytes");
+        bytes
+    }
+
+    /// What comes up to the end, and what the end is: of kind `UnexpectedEof` if it is none of TLS.
+    pub fn ending(&mut self) -> (Vec<u8>, std::io::Result<()>) {
+        let mut bytes = Vec::new();
+        let ending = self.0.read_to_end(&mut bytes);
+        (bytes, ending.map(drop))
+    }
+
     /// Says that no more will come, as TLS does.
     pub fn says_goodbye(&mut self) {
         let stream = self.0.get_mut();
@@ -165,7 +193,7 @@ impl Tls {
     #[track_caller]
     pub fn rest(&mut self) -> String {
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.0, &mut text).expect("a clean end");
+        self.0.read_to_string(&mut text).expect("a clean end");
         text
     }
 

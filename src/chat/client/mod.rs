@@ -17,11 +17,11 @@ mod terminal;
 mod view;
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use self::dialler::Dialler;
 use self::exec::Exec;
 use self::input::Format;
 use self::machine::{Action, Client, Config, Goal, Note};
@@ -31,12 +31,12 @@ use self::terminal::Terminal;
 use self::view::{Reader, View};
 use crate::cli::{ChatArgs, DEFAULT_RETRY};
 use crate::core::address::{Address, Scheme, Use};
+use crate::core::dial::Dialler;
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::machine::Machine;
-use crate::core::secure::settings::Trust;
-use crate::core::secure::tls::Connector;
 use crate::core::signal;
 use crate::error::{Error, Kind, Result};
+use crate::tls;
 use crate::ui::Ui;
 
 /// The port of an address without one.
@@ -55,8 +55,9 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let scripted = args.raw || !args.send.is_empty() || goal(args).target().is_some();
     let interactive = ui.interactive() && !scripted;
     let config = config(args, &address, interactive)?;
-    let connector = connector(ui, args, &address)?;
-    let dialler = Dialler::new(address, &args.dial, args.sockopt.settings(), connector);
+    let connector = tls::connector(ui, &args.tls, &address)?;
+    let options = args.dial.options(args.sockopt.settings());
+    let dialler = Arc::new(Dialler::new(address, options, connector));
     if args.raw {
         let lines_matter = ui.json() || args.exec.is_some() || goal(args).target().is_some();
         let verbatim = !lines_matter && !io::stdout().is_terminal();
@@ -90,19 +91,6 @@ fn address(text: &str) -> Result<Address> {
             format!("the chat is not for datagrams: {address}"),
         )),
     }
-}
-
-/// What begins secure connections, if that is what the address wants.
-fn connector(ui: &Ui, args: &ChatArgs, address: &Address) -> Result<Option<Connector>> {
-    let Some(settings) = args.tls.settings(address.scheme() == Scheme::Tls)? else {
-        return Ok(None);
-    };
-    if settings.trust == Trust::Anything {
-        ui.warn(&format!(
-            "--insecure: nobody knows whether this is {address}; whoever is on the way can read and change everything"
-        ));
-    }
-    Connector::new(address, settings, &mut |text| ui.warn(text)).map(Some)
 }
 
 fn goal(args: &ChatArgs) -> Goal {
@@ -233,7 +221,7 @@ impl House {
 fn drive<M: Machine<Note = Note, Action = Action>>(
     driver: &mut EventLoop<M>,
     mut house: House,
-    dialler: &Dialler,
+    dialler: &Arc<Dialler>,
     end: impl FnOnce(&mut M) -> (Result<()>, usize),
 ) -> Result<()> {
     let voice = house.view.voice();
@@ -241,7 +229,9 @@ fn drive<M: Machine<Note = Note, Action = Action>>(
         Action::Dial => {
             let voice = voice.clone();
             let person = house.view.questioner();
-            dialler.start(handle.clone(), person, move |step| voice.detail(1, step));
+            dialler::start(dialler, handle.clone(), person, move |step| {
+                voice.detail(1, step);
+            });
         }
         Action::AskPassword { again } => {
             if !house.view.ask_password(again) {

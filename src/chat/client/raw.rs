@@ -8,15 +8,13 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::machine::{
-    Action, CERTIFICATE, CERTIFICATE_SOURCE, Config, Goal, Note, Progress, Shown, Verdict,
-};
+use super::machine::{Action, Config, Goal, Note, Progress, Shown, Verdict};
 use crate::chat::lines::{Line, LineBuffer};
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Pending, Signal};
 use crate::core::sanitise::sanitise;
+use crate::core::secure::unwelcome::{NOT_LET_IN, not_let_in};
 use crate::error::{Error, IoReason, Kind, Result};
 
 /// How much is read at once.
@@ -259,10 +257,8 @@ impl Machine for RawClient {
             Event::Closed { conn, ending } if is_ours(conn) => {
                 self.conn = None;
                 match ending {
-                    Ending::Failed(ErrorKind::PermissionDenied) if self.leaving.is_none() => {
-                        let text = format!("not let in by {}", self.peer);
-                        let error = Error::new(Kind::Refused, text);
-                        self.exit(Err(error.because(CERTIFICATE).hint(CERTIFICATE_SOURCE)));
+                    Ending::Failed(NOT_LET_IN) if self.leaving.is_none() => {
+                        self.exit(Err(not_let_in(&self.peer)));
                     }
                     Ending::Failed(kind) if self.leaving.is_none() => {
                         let text = format!("lost the connection to {}", self.peer);

@@ -26,11 +26,12 @@ use super::screen::Screen;
 use super::view::Voice;
 use crate::chat::command::{Command, parse};
 use crate::chat::wire::ChatEvent;
+use crate::core::dial::Person;
 use crate::core::event_loop::Handle;
 use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
 use crate::ui::human::Style;
-use crate::ui::{Output, Ui};
+use crate::ui::{Output, Ui, is_yes};
 
 /// How long the next prompt waits for the answer to `/nick`, so that it shows the new one.
 const RENAMING: Duration = Duration::from_millis(300);
@@ -63,9 +64,8 @@ pub(super) struct Questioner {
     voice: Voice,
 }
 
-impl Questioner {
-    /// Says what is to be known and asks. Waits for the answer; none is a no.
-    pub(super) fn ask(&self, news: &str, question: &str) -> bool {
+impl Person for Questioner {
+    fn ask(&self, news: &str, question: &str) -> bool {
         let (answer, answered) = mpsc::channel();
         self.voice.warn(news);
         let order = Order::Ask {
@@ -214,9 +214,8 @@ impl Typist {
                 }
                 Order::Ask { question, answer } => {
                     let typed = self.read(&mut editor, &question).unwrap_or_default();
-                    let yes = matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes");
                     // Who asked waits for it.
-                    let _ = answer.send(yes);
+                    let _ = answer.send(is_yes(&typed));
                 }
                 Order::Talk(printer) => {
                     let (sender, typed) = mpsc::channel();

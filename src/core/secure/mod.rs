@@ -2,7 +2,7 @@
 //!
 //! - [`tls`]: the only place that names rustls, rcgen and the platform's verifier: servers, clients, streams;
 //! - [`fingerprint`], [`known`]: how a certificate is recognised that nobody has vouched for;
-//! - [`settings`]: what the command line says about certificates;
+//! - [`settings`]: what the command line says about certificates; [`unwelcome`]: a server that does not take ours;
 //! - [`code`], [`pake`]: the code phrase, and how two ends find out that they have the same;
 //! - [`channel`]: both together: what a transfer runs in; [`guesses`]: what wrong codes cost.
 //!
@@ -16,5 +16,6 @@ pub mod known;
 pub mod pake;
 pub mod settings;
 pub mod tls;
+pub mod unwelcome;
 
 pub use fingerprint::Fingerprint;

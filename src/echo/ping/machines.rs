@@ -153,6 +153,8 @@ impl StreamPinger {
         if !self.exiting {
             self.exiting = true;
             self.cut = cut;
+            // Over TLS an end without a word is a cut.
+            self.effects.extend(self.conn.map(Effect::Finish));
             self.effects.push_back(Effect::Exit);
         }
     }
@@ -434,6 +436,7 @@ mod tests {
         let mut pinger = opened(plan(4, 32));
         pinger.handle(at(2), Event::EndOfInput { conn: CONN });
         assert_eq!(pinger.cut(), Some(Cut::Closed));
+        assert_eq!(pinger.effect(), Some(Effect::Finish(CONN)));
         assert_eq!(pinger.effect(), Some(Effect::Exit));
     }
 }

@@ -13,14 +13,17 @@ use std::time::Duration;
 use crate::cli::PingArgs;
 use crate::core::address::{Address, Scheme, Use};
 use crate::core::datagram::{self, DatagramLoop};
-use crate::core::dial::{Dialled, Step, dial};
+use crate::core::dial::{Dialled, Dialler, Person, Step};
 use crate::core::event_loop::EventLoop;
 use crate::core::machine::Origin;
+use crate::core::secure::tls::Connector;
+use crate::core::secure::unwelcome::{NOT_LET_IN, not_let_in};
 use crate::core::signal::{self, Word};
 use crate::echo::ping::machines::{Cut, DatagramPinger, Reply, StreamPinger};
 use crate::echo::ping::probes::{HEADER, Pace, Plan, Probes};
-use crate::echo::ping::summary::{Summary, human, picture};
+use crate::echo::ping::summary::{Opening, Summary, human, picture};
 use crate::error::{Error, IoReason, Kind, Result};
+use crate::tls;
 use crate::ui::Ui;
 use crate::ui::human::Style;
 use crate::ui::reporter::{Entry, Reporter};
@@ -48,21 +51,16 @@ impl Entry for Reply {
 pub fn run(ui: &Ui, args: &PingArgs) -> Result<()> {
     let address = Address::parse(&args.address, Use::Connect { default_port: None })?;
     let plan = plan(args, &address)?;
+    let connector = tls::connector(ui, &args.tls, &address)?;
     let (cut, summary, times) = match address.scheme() {
         Scheme::Udp => by_datagrams(ui, args, &address, plan)?,
-        Scheme::Tcp => over_a_stream(ui, args, &address, plan)?,
-        Scheme::Tls => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("this version does not encrypt its probes: {address}"),
-            ));
-        }
+        Scheme::Tcp | Scheme::Tls => over_a_stream(ui, args, &address, connector, plan)?,
     };
     // Whoever has closed stdout does not wait for this.
     if ui.json() {
         let _ = ui.event(&summary)?;
     } else {
-        let mut text = summary.text();
+        let mut text = summary.text(ui.width());
         if std::io::stdout().is_terminal() {
             text.push_str(&picture(&times));
         }
@@ -108,24 +106,30 @@ fn tells_replies(ui: &Ui, args: &PingArgs) -> bool {
     !ui.quiet() && (ui.json() || args.flood.is_none())
 }
 
-fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Result<Outcome> {
-    let mut connect = None;
+fn over_a_stream(
+    ui: &Ui,
+    args: &PingArgs,
+    address: &Address,
+    connector: Option<Connector>,
+    plan: Plan,
+) -> Result<Outcome> {
+    let mut opening = Opening::default();
     let mut watch = |step: Step| {
         ui.detail(1, &step.to_string());
-        if let Step::Attempt {
-            outcome: Ok(()),
-            took,
-            ..
-        } = step
-        {
-            connect = Some(took);
+        match step {
+            Step::Attempt {
+                outcome: Ok(()),
+                took,
+                ..
+            } => opening.connect = Some(took),
+            Step::Secured { took, .. } => opening.handshake = Some(took),
+            _ => {}
         }
     };
-    let Dialled { transport, peer } = dial(
-        address,
-        &args.dial.options(args.sockopt.settings()),
-        &mut watch,
-    )?;
+    let options = args.dial.options(args.sockopt.settings());
+    let dialler = Dialler::new(address.clone(), options, connector);
+    let person = ui.interactive().then_some(ui as &dyn Person);
+    let Dialled { transport, peer } = dialler.connect(person, &mut watch)?;
     let mut driver = EventLoop::new(StreamPinger::new(plan.clone()))?;
     let handle = driver.handle();
     signal::watch(driver.handle())?;
@@ -145,7 +149,7 @@ fn over_a_stream(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Res
     let cut = machine.cut();
     let none = Probes::new(plan, Duration::ZERO);
     let probes = machine.probes().unwrap_or(&none);
-    let summary = Summary::of(address.to_string(), connect, probes);
+    let summary = Summary::of(address.to_string(), opening, probes);
     Ok((cut, summary, probes.times().to_vec()))
 }
 
@@ -175,7 +179,7 @@ fn by_datagrams(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Resu
         ui.warn(&format!("{address:#}: {}", IoReason(&why)));
     }
     let probes = machine.probes();
-    let summary = Summary::of(address.to_string(), None, probes);
+    let summary = Summary::of(address.to_string(), Opening::default(), probes);
     Ok((machine.cut(), summary, probes.times().to_vec()))
 }
 
@@ -200,6 +204,7 @@ fn verdict(summary: &Summary, cut: Option<Cut>) -> Result<()> {
                 format!("{} closed the connection", summary.address),
             ));
         }
+        Some(Cut::Failed(NOT_LET_IN)) => return Err(not_let_in(&summary.address)),
         Some(Cut::Failed(kind)) => {
             return Err(Error::new(
                 Kind::Other,

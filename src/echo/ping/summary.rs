@@ -69,6 +69,15 @@ fn rounded(micros: f64) -> f64 {
     (micros * 1000.0).round() / 1000.0
 }
 
+/// How long it took before the first probe could go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// To connect, if there is a connection.
+    pub connect: Option<Duration>,
+    /// To agree on TLS, if it is spoken.
+    pub handshake: Option<Duration>,
+}
+
 /// The end of a run, as an event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename = "summary")]
@@ -78,6 +87,9 @@ pub struct Summary {
     /// How long connecting took, if there was a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_us: Option<f64>,
+    /// How long agreeing on TLS took after that, if it is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake_us: Option<f64>,
     /// The size of a probe in bytes.
     pub size: usize,
     /// Probes sent.
@@ -99,11 +111,12 @@ pub struct Summary {
 
 impl Summary {
     /// Of a run that has ended.
-    pub fn of(address: String, connect: Option<Duration>, probes: &Probes) -> Self {
+    pub fn of(address: String, opening: Opening, probes: &Probes) -> Self {
         let counts: Counts = probes.counts();
         Self {
             address,
-            connect_us: connect.map(micros),
+            connect_us: opening.connect.map(micros),
+            handshake_us: opening.handshake.map(micros),
             size: probes.plan().size,
             sent: counts.sent,
             received: counts.back,
@@ -115,16 +128,23 @@ impl Summary {
         }
     }
 
-    /// For people.
-    pub fn text(&self) -> String {
+    /// For people, on a screen of so many columns, if it is one.
+    pub fn text(&self, width: Option<usize>) -> String {
         let mut out = format!("--- {} ---\n", self.address);
+        for line in self.lines() {
+            out.push_str(&broken(&line, width));
+            out.push('\n');
+        }
+        out
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         let percent = match self.sent {
             0 => 0.0,
             sent => f64::from(self.lost) * 100.0 / f64::from(sent),
         };
-        // Writing into a String cannot fail.
-        let _ = write!(
-            out,
+        let mut counts = format!(
             "{} probes of {} bytes sent, {} received, {} lost ({percent:.1}%)",
             self.sent, self.size, self.received, self.lost
         );
@@ -134,16 +154,19 @@ impl Summary {
             (self.corrupted, "corrupted"),
         ] {
             if count > 0 {
-                let _ = write!(out, ", {count} {what}");
+                counts.push_str(&format!(", {count} {what}"));
             }
         }
-        out.push('\n');
+        lines.push(counts);
         if let Some(connect) = self.connect_us {
-            let _ = writeln!(out, "connect {}", human(connect));
+            let mut opening = format!("connect {}", human(connect));
+            if let Some(handshake) = self.handshake_us {
+                opening.push_str(&format!(", TLS {}", human(handshake)));
+            }
+            lines.push(opening);
         }
         if let Some(times) = self.times {
-            let _ = writeln!(
-                out,
+            lines.push(format!(
                 "min {}, mean {}, p50 {}, p90 {}, p99 {}, max {}, stddev {}",
                 human(times.min_us),
                 human(times.mean_us),
@@ -152,10 +175,27 @@ impl Summary {
                 human(times.p99_us),
                 human(times.max_us),
                 human(times.stddev_us)
-            );
+            ));
         }
-        out
+        lines
     }
+}
+
+/// A list that is longer than the screen is wide, broken behind its commas.
+fn broken(list: &str, width: Option<usize>) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for part in list.split_inclusive(", ") {
+        let part_width = part.trim_end().chars().count();
+        if column > 0 && width.is_some_and(|width| column + part_width > width) {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            column = 0;
+        }
+        out.push_str(part);
+        column += part.chars().count();
+    }
+    out
 }
 
 /// A number of microseconds with its unit.
@@ -244,6 +284,21 @@ mod tests {
             super::picture(&micros_of(&[5, 5])),
             "",
             "nothing to compare"
+        );
+    }
+
+    #[test]
+    fn a_narrow_screen_has_shorter_lines() {
+        let list = "min 167.4 µs, mean 234.3 µs, p50 197.9 µs, max 1 s";
+        assert_eq!(broken(list, None), list);
+        assert_eq!(broken(list, Some(list.chars().count())), list);
+        assert_eq!(
+            broken(list, Some(28)),
+            "min 167.4 µs, mean 234.3 µs,\np50 197.9 µs, max 1 s"
+        );
+        assert_eq!(
+            broken(list, Some(1)),
+            "min 167.4 µs,\nmean 234.3 µs,\np50 197.9 µs,\nmax 1 s"
         );
     }
 

@@ -30,6 +30,8 @@ struct End {
     /// How much more it takes before it stops reading.
     room: Option<usize>,
     blocked: bool,
+    /// It does not take what the driver has for it, and cannot be closed.
+    stuck: bool,
     closing: bool,
     closed: Option<&'static str>,
 }
@@ -179,6 +181,9 @@ impl World {
                 Effect::Close(conn) => {
                     assert!(self.machine.pending(conn).byte_len() == 0 || self.machine.ending);
                     self.ends[conn.slot as usize].closing = true;
+                    if self.ends[conn.slot as usize].stuck {
+                        continue;
+                    }
                     self.ends[conn.slot as usize].closed = Some("closed");
                     let ending = Ending::Drained;
                     self.machine
@@ -423,7 +428,35 @@ fn who_is_idle_is_closed_and_who_is_not_stays() {
     assert_eq!(world.ends[busy].closed, None);
     world.pass(Duration::from_secs(10));
     assert_eq!(world.ends[busy].closed, Some("closed"));
+    world.pass(Duration::from_secs(10));
     assert_eq!(world.machine.next_deadline(), None);
+}
+
+/// Over TLS: the driver holds the last records of a connection whose outbox is empty.
+#[test]
+fn who_does_not_let_itself_be_closed_is_put_out() {
+    for (timeout, patience) in [(10, 10), (1, 2)] {
+        let mut world = World::new(Config {
+            idle_timeout: Some(Duration::from_secs(timeout)),
+            ..Config::default()
+        });
+        let [ended, idle] = [world.open(), world.open()];
+        for end in [ended, idle] {
+            world.ends[end].stuck = true;
+            world.send(end, b"x", 1);
+        }
+        world.finish(ended);
+        assert!(world.ends[ended].closing);
+        world.pass(Duration::from_millis(patience * 1000 - 1));
+        assert_eq!(world.ends[ended].closed, None);
+        world.pass(Duration::from_millis(1));
+        assert_eq!(world.ends[ended].closed, Some("aborted"));
+        assert!(world.ends[idle].closing);
+        world.pass(Duration::from_secs(patience));
+        assert_eq!(world.ends[idle].closed, Some("aborted"));
+        assert_eq!(world.tally.closed.get(), 2);
+        assert_eq!(world.machine.next_deadline(), None);
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::chat::lines::LineBuffer;
 use crate::chat::wire::{Op, encode};
 use crate::core::backoff::Backoff;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Pending};
+use crate::core::secure::unwelcome::{NOT_LET_IN, not_let_in};
 use crate::error::{Error, IoReason, Kind, Result};
 
 pub use self::goal::Goal;
@@ -345,13 +346,6 @@ impl Client {
 /// What may help where the other end does not talk as our server does.
 const OTHER_SERVERS: &str = "--raw talks to servers that are not sockkit's";
 
-/// Why a server ends a connection whose handshake was done for the client: in TLS 1.3 that is earlier than for the
-/// server. `core::transport` has this as [`ErrorKind::PermissionDenied`].
-pub(super) const CERTIFICATE: &str = "it wants a certificate, or does not take ours";
-
-/// What helps then.
-pub(super) const CERTIFICATE_SOURCE: &str = "--client-cert and --client-key show one";
-
 /// Where a password comes from when nobody can be asked.
 const PASSWORD_SOURCES: &str = "set SOCKKIT_PASSWORD, or give a file with --password-file";
 
@@ -404,11 +398,9 @@ impl Machine for Client {
                     // The driver has nothing left of it.
                     self.link = Link::Down;
                     self.exit();
-                } else if ending == Ending::Failed(ErrorKind::PermissionDenied) {
+                } else if ending == Ending::Failed(NOT_LET_IN) {
                     self.link = Link::Down;
-                    let text = format!("not let in by {}", self.config.peer);
-                    let error = Error::new(Kind::Refused, text);
-                    self.finish(Err(error.because(CERTIFICATE).hint(CERTIFICATE_SOURCE)));
+                    self.finish(Err(not_let_in(&self.config.peer)));
                 } else {
                     self.lost(now, &reason);
                 }

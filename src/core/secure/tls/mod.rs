@@ -2,7 +2,7 @@
 //!
 //! - [`identity`]: a certificate and its key, read or made;
 //! - [`server`], [`client`]: how a connection begins at either end, and whom it trusts;
-//! - [`stream`]: a stream for the driver, which never blocks;
+//! - [`stream`]: a stream for the driver, which never blocks; [`agreement`]: what its handshake has led to;
 //! - [`pipe`]: a stream for two threads that wait, without certificates: a code will tell who is there;
 //! - `patient`: a handshake by a thread that waits, with a deadline;
 //! - `trouble`: what went wrong, in our words.
@@ -11,6 +11,7 @@
 //! handshake costs less than a millisecond, and a key that lives longer than its connection is one more thing to
 //! steal.
 
+pub mod agreement;
 pub mod client;
 pub mod identity;
 mod patient;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
+pub use agreement::Agreement;
 pub use client::Connector;
 pub use identity::Identity;
 pub use server::Acceptor;

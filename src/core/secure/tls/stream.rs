@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rustls::Connection;
 
-use super::{Acceptor, trouble};
+use super::{Acceptor, Agreement, trouble};
 
 /// How much may be encrypted and wait for room in the socket.
 const UNSENT: usize = 64 * 1024;
@@ -104,6 +104,14 @@ impl TlsStream {
         }
     }
 
+    /// What both ends have agreed on, once they have.
+    pub fn agreement(&self) -> Option<Agreement> {
+        match &self.stage {
+            Stage::Silent(_) | Stage::Failed => None,
+            Stage::Begun(connection) => Agreement::of(connection),
+        }
+    }
+
     /// Goes on with the handshake as far as it can without waiting. `true`: it is done.
     ///
     /// # Errors
@@ -191,15 +199,23 @@ impl TlsStream {
         Ok(true)
     }
 
+    /// Tells the peer inside TLS that no more will be sent (close_notify). `true`: that is with the kernel.
+    pub fn say_goodbye(&mut self) -> io::Result<bool> {
+        if let Stage::Begun(connection) = &mut self.stage
+            && !connection.is_handshaking()
+        {
+            // rustls says it once.
+            connection.send_close_notify();
+        }
+        self.flush()
+    }
+
     /// Tells the peer that no more will be sent (close_notify, then FIN) and leaves the other direction open.
     pub fn finish(&mut self) -> io::Result<()> {
-        match &mut self.stage {
-            Stage::Begun(connection) => {
-                if !connection.is_handshaking() {
-                    connection.send_close_notify();
-                }
+        match &self.stage {
+            Stage::Begun(_) => {
                 self.closing = true;
-                self.flush().map(drop)
+                self.say_goodbye().map(drop)
             }
             Stage::Silent(_) | Stage::Failed => self.socket.shutdown(Shutdown::Write),
         }

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
+use rustls::{
+    AlertDescription, CertificateError, Error as TlsError, HandshakeType, InvalidMessage,
+};
 
+use crate::core::secure::unwelcome::NOT_LET_IN;
 use crate::error::Kind;
 
 /// Something with a certificate or key of our own.
@@ -54,9 +57,7 @@ fn is_of_a_ca(error: &CertificateError) -> bool {
 /// What an established stream says of it.
 pub(super) fn to_io(error: TlsError) -> io::Error {
     let kind = match &error {
-        TlsError::AlertReceived(alert) if is_about_certificates(*alert) => {
-            io::ErrorKind::PermissionDenied
-        }
+        TlsError::AlertReceived(alert) if is_about_certificates(*alert) => NOT_LET_IN,
         TlsError::AlertReceived(_) => io::ErrorKind::ConnectionAborted,
         _ => io::ErrorKind::InvalidData,
     };
@@ -71,9 +72,11 @@ pub(super) fn of_handshake(error: &io::Error) -> (Cow<'static, str>, Kind, Optio
     {
         let (text, kind) = describe(tls);
         let hint = match tls {
-            TlsError::InvalidMessage(_) => {
-                Some("does it speak TLS at all? without tls:// the connection is not encrypted")
-            }
+            TlsError::InvalidMessage(_)
+            | TlsError::InappropriateHandshakeMessage {
+                got_type: HandshakeType::ClientHello,
+                ..
+            } => Some("does it speak TLS at all? without tls:// the connection is not encrypted"),
             TlsError::AlertReceived(alert) if is_about_certificates(*alert) => {
                 Some("--client-cert and --client-key show a certificate")
             }
@@ -115,6 +118,11 @@ fn describe(error: &TlsError) -> (Cow<'static, str>, Kind) {
         TlsError::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => ("what came is no TLS".into(), Kind::Integrity),
+        // What an echo server without TLS does.
+        TlsError::InappropriateHandshakeMessage {
+            got_type: HandshakeType::ClientHello,
+            ..
+        } => ("what came is what was sent".into(), Kind::Integrity),
         TlsError::PeerIncompatible(_) => {
             ("no version or cipher of TLS in common".into(), Kind::Other)
         }
