@@ -114,11 +114,23 @@ impl Session {
     /// Gives the directories their modes and times, the last one first: to be called when every file is stored.
     /// Goes on behind a failure; the first hundred are returned.
     pub fn finish(&self) -> Vec<Failure> {
+        self.dress_all(|_| true)
+    }
+
+    /// The same for a session that was cut: what was offered for itself and told to be stored is not offered again,
+    /// and nobody else would finish it. A directory that is only there because something is in it stays under way,
+    /// as its own offer may still come.
+    pub fn finish_cut(&self) -> Vec<Failure> {
+        self.dress_all(|record| record.mode != IMPLIED)
+    }
+
+    fn dress_all(&self, is_meant: impl Fn(&Record) -> bool) -> Vec<Failure> {
         let mut failures = Vec::new();
         loop {
             let record = self.books().folders.pop();
             let failure = match record {
                 Ok(None) => return failures,
+                Ok(Some(record)) if !is_meant(&record) => continue,
                 Ok(Some(record)) => match self.dress(&record) {
                     Ok(()) => continue,
                     Err(failure) => failure,

@@ -292,6 +292,23 @@ fn an_interrupted_directory_is_finished_by_the_next_run_and_others_are_left_alon
 }
 
 #[test]
+fn a_cut_session_finishes_what_was_offered_and_leaves_the_rest_to_the_next() {
+    let bench = Bench::new();
+    let session = bench.session();
+    store(&session, &file("t/settled/f", 1), b"x").unwrap();
+    session.directory(&directory("t/settled")).unwrap();
+    assert!(session.finish_cut().is_empty());
+    let settled = fs::metadata(bench.at("t/settled")).unwrap();
+    assert_eq!((settled.mtime(), settled.mode() & 0o1000), (TIME.0, 0));
+    // The sender comes back, and offers only what it had no verdict of.
+    let session = bench.session();
+    session.directory(&directory("t")).unwrap();
+    assert!(session.finish().is_empty());
+    let above = fs::metadata(bench.at("t")).unwrap();
+    assert_eq!((above.mtime(), above.mode() & 0o1000), (TIME.0, 0));
+}
+
+#[test]
 fn sparse_files_stay_sparse_and_offsets_beyond_4_gib_work() {
     const GIB: u64 = 1 << 30;
     let bench = Bench::new();
