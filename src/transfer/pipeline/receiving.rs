@@ -22,7 +22,8 @@ use crate::transfer::receiver::{
 };
 use crate::transfer::report::{At, FileReport, Name, Reporter, Snapshot, Stage};
 use crate::transfer::session::{Ending, Progress};
-use crate::transfer::wire::{AbortReason, EntryId};
+use crate::transfer::store::Reason;
+use crate::transfer::wire::{AbortReason, EntryId, Refusal, Verdict};
 
 /// Payloads that came and are not written yet.
 pub const POOL: usize = 24 * 1024 * 1024;
@@ -82,6 +83,7 @@ pub struct RecvEnd<'a> {
     shared: Arc<Shared>,
     work: u64,
     to_pipe: bool,
+    limits: ReceiverSettings,
     full: Option<(String, AbortReason)>,
 }
 
@@ -143,6 +145,7 @@ impl<'a> RecvEnd<'a> {
             shared: tools.shared,
             work: 0,
             to_pipe,
+            limits: parts.settings,
             full: None,
         })
     }
@@ -172,6 +175,7 @@ impl<'a> RecvEnd<'a> {
             self.streams = self.streams.saturating_sub(1);
         }
         let mut report = FileReport::received(file);
+        let why = why.or_else(|| self.limit_of(file.verdict));
         if why.is_some() && !report.outcome.is_good() {
             report.why = why;
         }
@@ -190,6 +194,21 @@ impl<'a> RecvEnd<'a> {
             path,
         });
         self.reporter.file(report);
+    }
+
+    /// The limit for which the machine has refused an entry.
+    fn limit_of(&self, verdict: Verdict) -> Option<String> {
+        match verdict {
+            Verdict::Refused(Refusal::TooLarge) => {
+                Some(Reason::TooLarge(self.limits.max_size).to_string())
+            }
+            Verdict::Refused(Refusal::TooMany) => {
+                Some(Reason::TooMany(self.limits.max_entries).to_string())
+            }
+            // What it leaves to this session is known here, not how much it is.
+            Verdict::Refused(Refusal::Quota) => Some("more than --quota leaves".to_owned()),
+            _ => None,
+        }
     }
 
     /// Gives an action to the worker that has the entry.
@@ -234,6 +253,8 @@ impl End for RecvEnd<'_> {
 
     fn word(&mut self, word: Word) {
         match word {
+            // What a full disk does to all the others is not said of each of them.
+            Word::Outcome(ReceiverOutcome::Failed { .. }) if self.full.is_some() => {}
             Word::Outcome(outcome) => {
                 if let ReceiverOutcome::Examined {
                     id,

@@ -136,13 +136,13 @@ impl fmt::Display for Reason {
             Reason::BadLink => f.write_str("the link has no usable target"),
             Reason::ReservedName => f.write_str("the name is reserved for partial files"),
             Reason::NotOnWindows(why) => write!(f, "{why}"),
-            Reason::TooLarge(max) => write!(f, "larger than the limit of {max} bytes"),
-            Reason::TooMany(max) => write!(f, "more than the limit of {max} entries"),
-            Reason::OverQuota(max) => write!(f, "over the quota of {max} bytes"),
+            Reason::TooLarge(max) => write!(f, "larger than --max-size, {max} bytes"),
+            Reason::TooMany(max) => write!(f, "more than --max-files, {max} entries"),
+            Reason::OverQuota(max) => write!(f, "more than --quota, {max} bytes"),
             Reason::NoRoom(need, have) => {
                 write!(
                     f,
-                    "not enough free space: {need} bytes needed, {have} available"
+                    "not enough free space: {need} bytes needed, {have} available; --ignore-space tries all the same"
                 )
             }
             Reason::Busy => f.write_str("another transfer is writing it"),

@@ -11,7 +11,7 @@ fn a_file_over_the_size_limit_is_refused_whether_its_size_was_said_or_not() {
     let session = bench.session();
     let (class, text) = refusal(session.consider(&file("f", 11)));
     assert_eq!(class, Class::Limit);
-    assert_eq!(text, "cannot store f: larger than the limit of 10 bytes");
+    assert_eq!(text, "cannot store f: larger than --max-size, 10 bytes");
     session.begin(&file("f", 11), None).unwrap_err();
     let mut part = session.begin(&stream("f"), None).unwrap();
     part.write_at(0, &[0; 10]).unwrap();
@@ -61,7 +61,7 @@ fn the_quota_counts_what_is_stored_over_all_sessions_and_gives_back_what_is_not(
     assert_eq!(failure.class(), Class::Limit);
     assert_eq!(
         failure.to_string(),
-        "cannot store b: over the quota of 10485760 bytes"
+        "cannot store b: more than --quota, 10485760 bytes"
     );
     let part = session.begin(&file("c", 4 * MIB), None).unwrap();
     assert_eq!(class(session.begin(&file("d", 1), None)), Class::Limit);
