@@ -123,6 +123,16 @@ impl Dir {
         self.open_file(name, &mut options)
     }
 
+    /// There are no files without a name here.
+    pub fn create_unnamed(&self, _mode: u32) -> io::Result<Option<File>> {
+        Ok(None)
+    }
+
+    /// Nor is there one to be given a name.
+    pub fn name_new(&self, _file: &File, _name: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Opens `name` for reading.
     pub fn open_read(&self, name: &[u8]) -> io::Result<File> {
         let file = OpenOptions::new()
@@ -174,6 +184,11 @@ impl Dir {
     /// Sets the time of an open file; there is no mode.
     pub fn dress_file(file: &File, _mode: u32, modified: ModifiedAt) -> io::Result<()> {
         file.set_times(FileTimes::new().set_modified(time(modified)))
+    }
+
+    /// The same, of one that has the mode it is to have.
+    pub fn date_file(file: &File, modified: ModifiedAt) -> io::Result<()> {
+        Self::dress_file(file, 0, modified)
     }
 
     /// Sets the time of this directory.
