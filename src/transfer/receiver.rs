@@ -304,6 +304,11 @@ impl<P: Clone> Receiver<P> {
         self.tally
     }
 
+    /// What it was made with.
+    pub fn settings(&self) -> &ReceiverSettings {
+        &self.settings
+    }
+
     /// The hellos.
     pub fn session(&self) -> &Session {
         &self.session

@@ -485,15 +485,15 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
 fn host(run: &Run, met: Met, mut reporter: Reporter) {
     let target = run.place.target();
     let over = run.session(met, target.clone(), &mut reporter);
-    let is_complete = matches!(&over, Ok(over) if over.close.ending == Ending::Complete);
-    // When its sender comes back it is another session, which knows nothing of this one's directories.
-    if let (Some(session), false) = (target.session(), is_complete) {
+    // When its sender comes back it is another session, which knows nothing of this one's directories. One that is
+    // complete has none left.
+    if let Some(session) = target.session() {
         for failure in session.finish_cut() {
             reporter.warn(failure.to_string());
         }
     }
     match over {
-        Ok(_) if is_complete => {}
+        Ok(over) if over.close.ending == Ending::Complete => {}
         Ok(over) => {
             let why = match over.finished.full {
                 Some(full) => full,

@@ -83,7 +83,6 @@ pub struct RecvEnd<'a> {
     shared: Arc<Shared>,
     work: u64,
     to_pipe: bool,
-    limits: ReceiverSettings,
     full: Option<(String, AbortReason)>,
 }
 
@@ -145,7 +144,6 @@ impl<'a> RecvEnd<'a> {
             shared: tools.shared,
             work: 0,
             to_pipe,
-            limits: parts.settings,
             full: None,
         })
     }
@@ -198,12 +196,13 @@ impl<'a> RecvEnd<'a> {
 
     /// The limit for which the machine has refused an entry.
     fn limit_of(&self, verdict: Verdict) -> Option<String> {
+        let limits = self.machine.settings();
         match verdict {
             Verdict::Refused(Refusal::TooLarge) => {
-                Some(Reason::TooLarge(self.limits.max_size).to_string())
+                Some(Reason::TooLarge(limits.max_size).to_string())
             }
             Verdict::Refused(Refusal::TooMany) => {
-                Some(Reason::TooMany(self.limits.max_entries).to_string())
+                Some(Reason::TooMany(limits.max_entries).to_string())
             }
             // What it leaves to this session is known here, not how much it is.
             Verdict::Refused(Refusal::Quota) => Some("more than --quota leaves".to_owned()),

@@ -10,7 +10,8 @@ use crate::transfer::store::failure::Failure;
 use crate::transfer::store::{Place, Session};
 
 /// For so long a directory is used without being looked for again. One that was renamed meanwhile is found to be so
-/// after this time; until then files still go into it, wherever it is now.
+/// after this time; until then files still go into it, wherever it is now. One that was missing, and that somebody
+/// else makes meanwhile, is taken for missing as long: what is in it is found when a new file gets its name.
 pub(super) const KEPT: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]

@@ -179,7 +179,8 @@ impl Dir {
     }
 
     /// Makes a file without a name, for nobody else to see, whose blocks are free again when its handle is closed.
-    /// It has its mode from the beginning, masked as [`Dir::dress_file`] does. `None`: this file system or system cannot, or such a file could not be given a name later.
+    /// It has its mode from the beginning, masked as [`Dir::dress_file`] does. `None`: this file system or system
+    /// cannot, or such a file could not be given a name later.
     #[cfg(target_os = "linux")]
     pub fn create_unnamed(&self, mode: u32) -> io::Result<Option<File>> {
         use std::sync::LazyLock;
