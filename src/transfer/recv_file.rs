@@ -282,6 +282,9 @@ impl Run {
         target: Target,
         reporter: &mut Reporter,
     ) -> Result<Over> {
+        if let Some(session) = target.session() {
+            session.begin_again();
+        }
         let inbox = Arc::new(Inbox::new());
         let woken = Arc::downgrade(&inbox);
         self.stop.wake(move || match woken.upgrade() {

@@ -94,13 +94,21 @@ impl<J> Queue<J> {
         self.filled.notify_all();
     }
 
-    /// Waits for jobs and takes all that are there. `false`: there will be none.
-    pub fn take(&self, jobs: &mut Vec<J>) -> bool {
+    /// Takes all the jobs that are there. Where there are none it calls `rest` and then waits. `false`: there will be
+    /// none.
+    pub fn take(&self, jobs: &mut Vec<J>, rest: impl FnOnce()) -> bool {
+        let mut rest = Some(rest);
         let mut state = self.state();
         loop {
             if !state.jobs.is_empty() {
                 std::mem::swap(&mut state.jobs, jobs);
                 return true;
+            }
+            if let Some(rest) = rest.take() {
+                drop(state);
+                rest();
+                state = self.state();
+                continue;
             }
             if state.closed {
                 return false;
@@ -231,7 +239,7 @@ mod tests {
             let sender = sender.clone();
             crew.hire("test", move |queue: &Queue<u32>| {
                 let mut jobs = Vec::new();
-                while queue.take(&mut jobs) {
+                while queue.take(&mut jobs, || {}) {
                     for job in jobs.drain(..) {
                         sender.send((worker, job)).unwrap();
                         queue.done(1);
@@ -256,5 +264,21 @@ mod tests {
             count[worker] += 1;
         }
         assert_eq!(count, [100; 3], "nobody had more to do than another");
+    }
+
+    #[test]
+    fn a_worker_rests_only_where_there_is_nothing_to_do() {
+        let queue = Queue::new();
+        queue.give(&mut vec![1, 2]);
+        let (mut jobs, mut rests) = (Vec::new(), 0);
+        assert!(queue.take(&mut jobs, || rests += 1));
+        assert_eq!((jobs.drain(..).count(), rests), (2, 0));
+        // What comes while it rests is taken without waiting.
+        assert!(queue.take(&mut jobs, || queue.give(&mut vec![3])));
+        assert_eq!(jobs, [3]);
+        queue.close();
+        jobs.clear();
+        assert!(!queue.take(&mut jobs, || rests += 1));
+        assert_eq!(rests, 1, "also before it goes");
     }
 }

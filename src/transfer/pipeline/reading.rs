@@ -105,7 +105,7 @@ pub fn run(queue: &Queue<Job>, tools: Tools) {
         tools,
     };
     let mut jobs = Vec::new();
-    while queue.take(&mut jobs) {
+    while queue.take(&mut jobs, || worker.words.rest()) {
         for job in jobs.drain(..) {
             // Only what the walk finds is still of use to a next session.
             if !worker.tools.shared.is_over() || matches!(job, Job::Walk { .. }) {
@@ -113,7 +113,6 @@ pub fn run(queue: &Queue<Job>, tools: Tools) {
             }
             queue.done(1);
         }
-        worker.words.rest();
     }
 }
 

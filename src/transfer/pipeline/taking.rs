@@ -143,12 +143,11 @@ pub fn run(queue: &Queue<ReceiverAction<Buffer>>, tools: Tools) {
         tools,
     };
     let mut jobs = Vec::new();
-    while queue.take(&mut jobs) {
+    while queue.take(&mut jobs, || worker.words.rest()) {
         for job in jobs.drain(..) {
             worker.work(job);
             queue.done(1);
         }
-        worker.words.rest();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::transfer::pipeline::inbox::Inbox;
 
 /// Words are passed on at the latest when there are so many: a page of small files must not wait for its last.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// A worker's words.
 #[derive(Debug)]

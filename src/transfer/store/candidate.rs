@@ -8,6 +8,7 @@ use crate::transfer::path::PeerPath;
 use crate::transfer::source::positional::read_full_at;
 use crate::transfer::store::beneath::{Dir, Seen, What};
 use crate::transfer::store::failure::{Failure, Reason};
+use crate::transfer::store::recent::Folder;
 use crate::transfer::store::verdict::in_the_way;
 use crate::transfer::store::{Existing, Place, Session};
 
@@ -26,7 +27,7 @@ impl Session {
     /// Opens the existing file of an entry, to be compared with. `None`: there is none.
     pub fn candidate(&self, entry: &Entry) -> Result<Option<Candidate>, Failure> {
         let place = Place::of(&entry.path)?;
-        let Some(dir) = self.find(&place, &entry.path)? else {
+        let Some(Folder { dir, .. }) = self.find(&place, &entry.path)? else {
             return Ok(None);
         };
         let policy = &self.store.policy;

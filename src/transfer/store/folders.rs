@@ -54,8 +54,10 @@ impl Session {
             return Err(Failure::refused("create the directory", path, reason));
         }
         let dir = above.child(place.name).map_err(fail)?;
-        let is_ours = is_new || dir.identify_self().map_err(fail)?.mode == UNDER_WAY;
+        let seen = dir.identify_self().map_err(fail)?;
+        let is_ours = is_new || seen.mode == UNDER_WAY;
         if is_new {
+            self.books().recent.made(seen.id);
             dir.set_mode(UNDER_WAY).map_err(fail)?;
             if policy.fsync {
                 above.sync().map_err(fail)?;
@@ -95,7 +97,9 @@ impl Session {
                 .descend(&[name])
                 .map_err(|stray| fail(stray.at(index)))?;
             if is_new {
-                next.set_mode(UNDER_WAY)
+                next.identify_self()
+                    .map(|seen| self.books().recent.made(seen.id))
+                    .and_then(|()| next.set_mode(UNDER_WAY))
                     .and_then(|()| match self.store.policy.fsync {
                         true => here.sync(),
                         false => Ok(()),

@@ -3,6 +3,7 @@
 //! ```text
 //! Store                     one target directory, its policy and quota; shared by all sessions
 //!   Session                 one peer: its limit of entries, its directories
+//!     begin_again()           another connection to the same peer
 //!     consider(entry)         what is here already, and whether the entry may come: a Verdict
 //!     directory(entry)        makes it, private until `finish`
 //!     link(entry)             stores a symbolic link that stays inside
@@ -161,7 +162,7 @@ struct Books {
     entries: u64,
     folders: Folders,
     names: CaseMap,
-    recent: Option<Recent>,
+    recent: Recent,
 }
 
 /// What one peer stores. May be used from several threads.

@@ -81,7 +81,7 @@ impl Session {
         let (file, seen) = match open_locked(&dir, &part_name, path) {
             Err(failure) if failure.class() == Class::Vanished => {
                 // Somebody has removed the directory since it was used last.
-                self.forget_recent();
+                self.books().recent.forget_last();
                 dir = self.ensure(&place, path)?;
                 open_locked(&dir, &part_name, path)?
             }

@@ -1,6 +1,7 @@
-//! The directory that was used last. The files of one come in a row, and finding it anew for each of them takes a
-//! third of the system calls of a small file.
+//! The directory that was used last, and which ones are new. The files of one come in a row, and finding it anew for
+//! each of them takes a third of the system calls of a small file; looking for what cannot be there, another third.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,46 @@ use crate::transfer::store::{Place, Session};
 /// else makes meanwhile, is taken for missing as long: what is in it is found when a new file gets its name.
 pub(super) const KEPT: Duration = Duration::from_millis(500);
 
+/// How many directories are known to be new: 16 bytes each. Beyond that they are looked into as others are.
+const MAX_NEW: usize = 4_096;
+
+/// A directory that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub dir: Arc<Dir>,
+    /// It was made for this connection, and nobody else can enter it until it is finished: what is in it was stored
+    /// through this connection, or put there by its owner meanwhile, which is found when a new file gets its name.
+    pub is_new: bool,
+}
+
 #[derive(Debug)]
-pub(super) struct Recent {
+struct Last {
     parents: Box<[u8]>,
     /// `None`: it was missing.
-    dir: Option<Arc<Dir>>,
+    folder: Option<Folder>,
     since: Instant,
+}
+
+/// What is known of directories without looking.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    last: Option<Last>,
+    /// Device and number of those that were made.
+    made: HashSet<(u64, u64)>,
+}
+
+impl Recent {
+    /// One was made just now. A system that tells no numbers says zeros.
+    pub fn made(&mut self, id: (u64, u64)) {
+        if self.made.len() < MAX_NEW && id != (0, 0) {
+            self.made.insert(id);
+        }
+    }
+
+    /// The last one is gone: the next is looked for.
+    pub fn forget_last(&mut self) {
+        self.last = None;
+    }
 }
 
 /// The bytes of a path without its last component.
@@ -30,24 +65,35 @@ fn parents_of(path: &PeerPath) -> &[u8] {
 
 impl Session {
     /// The directory of `path`, if it was looked for just now.
-    fn recent(&self, path: &PeerPath) -> Option<Option<Arc<Dir>>> {
+    fn recent(&self, path: &PeerPath) -> Option<Option<Folder>> {
         let books = self.books();
-        let recent = books.recent.as_ref()?;
-        let is_it = *recent.parents == *parents_of(path) && recent.since.elapsed() < KEPT;
-        is_it.then(|| recent.dir.clone())
+        let last = books.recent.last.as_ref()?;
+        let is_it = *last.parents == *parents_of(path) && last.since.elapsed() < KEPT;
+        is_it.then(|| last.folder.clone())
     }
 
-    fn remember(&self, path: &PeerPath, dir: Option<Arc<Dir>>) {
-        self.books().recent = Some(Recent {
+    fn remember(&self, path: &PeerPath, folder: Option<Folder>) {
+        self.books().recent.last = Some(Last {
             parents: parents_of(path).into(),
-            dir,
+            folder,
             since: Instant::now(),
         });
     }
 
-    /// It is gone: the next one is looked for.
-    pub(super) fn forget_recent(&self) {
-        self.books().recent = None;
+    fn folder(&self, dir: Dir) -> Folder {
+        // One that cannot be asked is looked into.
+        let seen = dir.identify_self();
+        Folder {
+            dir: Arc::new(dir),
+            is_new: seen.is_ok_and(|seen| self.books().recent.made.contains(&seen.id)),
+        }
+    }
+
+    /// Another connection begins: what came through the one before is to be found again, and is not counted twice.
+    pub fn begin_again(&self) {
+        let mut books = self.books();
+        books.recent = Recent::default();
+        books.entries = 0;
     }
 
     /// The directory at `place`, if it is there.
@@ -55,24 +101,25 @@ impl Session {
         &self,
         place: &Place<'_>,
         path: &PeerPath,
-    ) -> Result<Option<Arc<Dir>>, Failure> {
-        if let Some(dir) = self.recent(path) {
-            return Ok(dir);
+    ) -> Result<Option<Folder>, Failure> {
+        if let Some(folder) = self.recent(path) {
+            return Ok(folder);
         }
         let found = self.store.root.descend_if_there(&place.parents);
         let found = found.map_err(|stray| stray.into_failure("store", path, &place.parents))?;
-        let dir = found.map(Arc::new);
-        self.remember(path, dir.clone());
-        Ok(dir)
+        let folder = found.map(|dir| self.folder(dir));
+        self.remember(path, folder.clone());
+        Ok(folder)
     }
 
     /// The directory at `place`, made if it is missing.
     pub(super) fn ensure(&self, place: &Place<'_>, path: &PeerPath) -> Result<Arc<Dir>, Failure> {
-        if let Some(Some(dir)) = self.recent(path) {
-            return Ok(dir);
+        if let Some(Some(folder)) = self.recent(path) {
+            return Ok(folder.dir);
         }
-        let dir = Arc::new(self.make(place, path)?);
-        self.remember(path, Some(Arc::clone(&dir)));
+        let folder = self.folder(self.make(place, path)?);
+        let dir = Arc::clone(&folder.dir);
+        self.remember(path, Some(folder));
         Ok(dir)
     }
 }

@@ -3,8 +3,10 @@
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::store::beneath::{Dir, Seen, What};
 use crate::transfer::store::failure::{Failure, Reason};
+use crate::transfer::store::journal::WORTH_A_JOURNAL;
 use crate::transfer::store::naming::part_name;
 use crate::transfer::store::part::WORTH_RESERVING;
+use crate::transfer::store::recent::Folder;
 use crate::transfer::store::{Existing, Links, Place, Policy, Session};
 
 /// What is done when a candidate turns out to differ.
@@ -78,10 +80,14 @@ impl Session {
                 if let Some(size) = entry.size() {
                     too_large(policy, size).map_err(refuse)?;
                 }
-                let Some(dir) = self.find(&place, &entry.path)? else {
+                let Some(Folder { dir, is_new }) = self.find(&place, &entry.path)? else {
                     no_room(policy, &self.store.root, entry, 0)?;
                     return Ok(Verdict::Want);
                 };
+                // A larger one may have a part from another connection, which is worth looking for.
+                if is_new && entry.size().is_some_and(|size| size < WORTH_A_JOURNAL) {
+                    return Ok(Verdict::Want);
+                }
                 let verdict = judge_file(policy, &dir, place.name, entry)?;
                 match verdict {
                     Verdict::Want => no_room(policy, &dir, entry, 0)?,
@@ -92,7 +98,7 @@ impl Session {
                 Ok(verdict)
             }
             EntryKind::Directory => {
-                if let Some(dir) = self.find(&place, &entry.path)?
+                if let Some(Folder { dir, .. }) = self.find(&place, &entry.path)?
                     && let Some(seen) = look(&dir, place.name, entry)?
                     && seen.what != What::Directory
                 {

@@ -120,3 +120,35 @@ fn a_directory_that_was_renamed_is_soon_found_to_be_so() {
     assert_eq!(list(&bench.at("a")), ["2"]);
     assert_eq!(list(&bench.at("b")), ["1"]);
 }
+
+#[test]
+fn what_is_put_into_a_new_directory_meanwhile_is_found_when_the_name_is_taken() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let entry = file("a/f", 3);
+    session.directory(&directory("a")).unwrap();
+    bench.write("a/f", b"made meanwhile");
+    let verdict = session.consider(&entry);
+    assert!(matches!(verdict, Verdict::Want), "{verdict:?}");
+    let part = filled(&session, &entry, b"new");
+    assert_eq!(class(part.commit(&entry)), Class::Exists);
+    assert_eq!(bench.read("a/f"), b"made meanwhile");
+}
+
+#[test]
+fn another_connection_finds_what_came_through_the_one_before_and_does_not_count_it_twice() {
+    let mut bench = Bench::new();
+    bench.policy.max_files = Some(2);
+    let session = bench.session();
+    let entry = file("a/f", 3);
+    session.directory(&directory("a")).unwrap();
+    store(&session, &entry, b"one").unwrap();
+    for _ in 0..2 {
+        session.begin_again();
+        let verdict = session.consider(&entry);
+        assert!(
+            matches!(verdict, Verdict::HaveCandidate { len: 3, .. }),
+            "{verdict:?}"
+        );
+    }
+}
