@@ -13,12 +13,11 @@ use crate::transfer::pipeline::hashing::{Companion, FileHash};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::{Buffer, Pool};
 use crate::transfer::pipeline::target::{Outlet, Target};
+use crate::transfer::pipeline::telling;
 use crate::transfer::pipeline::words::Words;
 use crate::transfer::receiver::{Finding, ReceiverAction, ReceiverOutcome};
-use crate::transfer::store::{
-    Candidate, Cause, Class, Differs, Failure, Part, Reason, Session, Stored, Verdict,
-};
-use crate::transfer::wire::{AbortReason, EntryId, Failure as Said, Refusal, Skip};
+use crate::transfer::store::{Candidate, Cause, Class, Failure, Part, Reason, Session, Stored};
+use crate::transfer::wire::{AbortReason, EntryId, Refusal};
 
 /// Buffers for what is read to be hashed: the companion is so far behind at the most. They are not the connection's,
 /// or a worker could wait for what only it can give back.
@@ -241,12 +240,7 @@ impl Worker {
             key,
             text: failure.to_string(),
         });
-        let failure = match failure.class() {
-            Class::Permission | Class::ReadOnly => Said::Permission,
-            Class::Exists | Class::InTheWay | Class::Busy => Said::Exists,
-            Class::NoSpace | Class::Device | Class::Handles | Class::Vanished => Said::Disk,
-            Class::Limit | Class::Outside | Class::Name | Class::Other => Said::Other,
-        };
+        let failure = telling::failed(failure);
         self.outcome(ReceiverOutcome::Failed { id, failure });
         self.words.flush();
     }
@@ -268,7 +262,7 @@ impl Worker {
                     (Finding::Nothing, Had::Nothing, body, entry)
                 }
                 Target::Folder(session) | Target::File { session, .. } => {
-                    let (finding, why) = finding(session.consider(&entry));
+                    let (finding, why) = telling::finding(session.consider(&entry));
                     if let Some(text) = why {
                         self.words.say(Word::Why { key, text });
                     }
@@ -675,48 +669,5 @@ impl Worker {
         }
         self.outcome(ReceiverOutcome::Settled);
         self.words.flush();
-    }
-}
-
-/// What the machine is told of what the store has found, and why for a person.
-fn finding(verdict: Verdict) -> (Finding, Option<String>) {
-    match verdict {
-        Verdict::Want => (Finding::Nothing, None),
-        Verdict::HavePart { len, .. } => (Finding::Part { len }, None),
-        Verdict::HaveCandidate { len, differs } => {
-            let (compare_only, why) = match differs {
-                Differs::Refuse(reason) => (true, Some(reason.to_string())),
-                Differs::Replace | Differs::Rename => (false, None),
-            };
-            (Finding::Candidate { len, compare_only }, why)
-        }
-        Verdict::Skip(reason) => {
-            let skip = match reason {
-                Reason::Newer | Reason::NotOlder => Skip::NotOlder,
-                Reason::LinksSkipped => Skip::Link,
-                _ => Skip::Other,
-            };
-            (Finding::Skip(skip), Some(reason.to_string()))
-        }
-        Verdict::Refuse(failure) => {
-            let refusal = match (failure.class(), failure.reason()) {
-                (_, Some(Reason::TooLarge(_))) => Refusal::TooLarge,
-                (_, Some(Reason::TooMany(_))) => Refusal::TooMany,
-                (Class::Limit, _) => Refusal::Quota,
-                (Class::NoSpace, _) => Refusal::NoSpace,
-                (Class::Permission | Class::ReadOnly, _) => Refusal::Permission,
-                (Class::Exists | Class::InTheWay | Class::Busy, _) => Refusal::Exists,
-                (Class::Outside, _) => Refusal::Unsafe,
-                (Class::Name, _) => Refusal::Name,
-                (Class::Device | Class::Handles | Class::Vanished | Class::Other, _) => {
-                    Refusal::Other
-                }
-            };
-            let why = match failure.reason() {
-                Some(reason) => reason.to_string(),
-                None => failure.to_string(),
-            };
-            (Finding::Refuse(refusal), Some(why))
-        }
     }
 }
