@@ -162,10 +162,7 @@ fn a_file_that_does_not_fit_is_refused_and_arrives_once_there_is_room() {
     assert_eq!((&*verdict, &*reason), ("refused", "no_space"));
     assert_eq!(text, "not enough free space there");
     assert!(names(&disk.seen(&places.to())).is_empty());
-    disk.shell(&format!(
-        "mount -o remount,size=16m {}",
-        places.to().display()
-    ));
+    disk.remount(&places.to(), "size=16m");
     places.transfer(&mut receiver, &["f"]).assert_statuses(0, 0);
     assert_same(&disk.seen(&places.to()).join("f"), &bytes);
 }
@@ -191,10 +188,7 @@ fn a_disk_that_gets_full_is_said_once_at_both_ends_and_what_came_is_not_sent_aga
     assert_eq!(names(&to), [".f.sockkit-journal", ".f.sockkit-part"]);
     let kept = kept(&to.join(".f.sockkit-part"), &bytes);
     assert!(kept >= CHUNK, "{kept}");
-    disk.shell(&format!(
-        "mount -o remount,size=16m {}",
-        places.to().display()
-    ));
+    disk.remount(&places.to(), "size=16m");
     let run = places.transfer(&mut receiver, &["f"]);
     run.assert_statuses(0, 0);
     assert_eq!(
@@ -229,10 +223,7 @@ fn a_disk_that_many_small_files_fill_keeps_those_that_fit() {
     for name in &there {
         assert_same(&to.join(name), &sources[name]);
     }
-    disk.shell(&format!(
-        "mount -o remount,size=16m {}",
-        places.to().display()
-    ));
+    disk.remount(&places.to(), "size=16m");
     let run = places.transfer(&mut receiver, &["t"]);
     run.assert_statuses(0, 0);
     assert_eq!(run.sum("identical"), there.len());
@@ -458,7 +449,7 @@ fn a_read_only_file_system_is_called_so_at_both_ends() {
     let Some(disk) = Mounted::tmpfs(&places.to(), "size=8m", "a read-only file system") else {
         return;
     };
-    disk.shell(&format!("mount -o remount,ro {}", places.to().display()));
+    disk.remount(&places.to(), "ro");
     for size in [1_000, MIB] {
         places.source("f", 8, size);
         let mut receiver = disk.inside(&places.receiver(&[]));

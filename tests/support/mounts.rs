@@ -88,6 +88,13 @@ impl Mounted {
         );
     }
 
+    /// Changes the options of what is mounted there. Naming what it is keeps mount(8) from adding those that it has
+    /// already, of which a user's namespace may not repeat all.
+    #[track_caller]
+    pub fn remount(&self, on: &Path, options: &str) {
+        self.shell(&format!("mount -o 'remount,{options}' none '{}'", text(on)));
+    }
+
     /// A path inside as it is seen from outside.
     pub fn seen(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.keeper.id()));
