@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::transfer::report::{FileReport, Outcome, Totals};
-use crate::transfer::wire::{Failure, Verdict};
+use crate::transfer::wire::{Failure, Refusal, Verdict};
 
 /// Looks at each entry as it is settled.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub struct Judge {
     mismatches: u64,
     /// Refused in the end: the name was taken while the content came.
     taken: u64,
+    /// Refused for want of room, which is no policy: it is a full disk that was seen in time.
+    no_room: u64,
 }
 
 impl Judge {
@@ -17,7 +19,10 @@ impl Judge {
     pub fn see(&mut self, file: &FileReport) {
         match file.outcome {
             Outcome::Settled(Verdict::Failed(Failure::Mismatch)) => self.mismatches += 1,
-            Outcome::Settled(Verdict::Failed(Failure::Exists)) => self.taken += 1,
+            Outcome::Settled(Verdict::Failed(
+                Failure::Exists | Failure::Busy | Failure::InTheWay,
+            )) => self.taken += 1,
+            Outcome::Settled(Verdict::Refused(Refusal::NoSpace)) => self.no_room += 1,
             _ => {}
         }
     }
@@ -29,7 +34,8 @@ impl Judge {
             return Ok(());
         }
         let good = totals.stored + totals.identical + totals.would_send;
-        let kind = if good > 0 || totals.refused + self.taken > 0 {
+        let refused = totals.refused - self.no_room.min(totals.refused);
+        let kind = if good > 0 || refused + self.taken > 0 {
             Kind::Partial
         } else if self.mismatches > 0 {
             Kind::Integrity
@@ -74,6 +80,11 @@ mod tests {
             ..totals
         };
         assert_eq!(kind(refused), Some(Kind::Partial));
+        let full = Judge {
+            no_room: 1,
+            ..Judge::default()
+        };
+        assert_eq!(full.result(&refused).unwrap_err().kind(), Kind::Other);
         let failed = Totals {
             entries: 1,
             failed: 1,

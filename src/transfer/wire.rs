@@ -192,6 +192,18 @@ pub enum Refusal {
     NoSpace,
     /// The directory cannot be written to.
     Permission,
+    /// A directory has that name.
+    IsDirectory,
+    /// A symbolic link has that name.
+    IsLink,
+    /// A FIFO, socket or device has that name.
+    IsSpecial,
+    /// A part of its path is a symbolic link there.
+    LinkInPath,
+    /// A part of its path is something else that is no directory.
+    NoDirectoryInPath,
+    /// The file system there is mounted read-only.
+    ReadOnly,
     /// Anything else.
     Other,
 }
@@ -211,6 +223,14 @@ pub enum Failure {
     Permission,
     /// Something else took the name meanwhile.
     Exists,
+    /// The disk is full, or there is less room than the file needs.
+    NoSpace,
+    /// Another transfer is writing it.
+    Busy,
+    /// Something that is no file is in the way.
+    InTheWay,
+    /// The file system is mounted read-only.
+    ReadOnly,
     /// Anything else.
     Other,
 }
@@ -242,7 +262,13 @@ coded!(
     TooMany = 6,
     Quota = 7,
     NoSpace = 8,
-    Permission = 9
+    Permission = 9,
+    IsDirectory = 10,
+    IsLink = 11,
+    IsSpecial = 12,
+    LinkInPath = 13,
+    NoDirectoryInPath = 14,
+    ReadOnly = 15
 );
 coded!(
     Failure,
@@ -252,7 +278,11 @@ coded!(
     Abandoned = 3,
     Disk = 4,
     Permission = 5,
-    Exists = 6
+    Exists = 6,
+    NoSpace = 7,
+    Busy = 8,
+    InTheWay = 9,
+    ReadOnly = 10
 );
 
 /// Everything but DATA.

@@ -265,6 +265,9 @@ fn refuse_what_has_no_use(args: &TransferArgs, listens: bool) -> Result<()> {
     }
 }
 
+const MAKE_ROOM_THERE: &str =
+    "make room at the other end, then run the same command again: it goes on where it stopped";
+
 /// What counts as a stall.
 pub fn patience(args: &TransferArgs) -> Patience {
     Patience {
@@ -370,6 +373,9 @@ pub fn failure(close: &Close, patience: Patience) -> Error {
             "cannot transfer",
             Some("try again later, or say --max-sessions there"),
         ),
+        Ending::PeerAborted(AbortReason::NoSpace) => {
+            ("the transfer is not complete", Some(MAKE_ROOM_THERE))
+        }
         _ => ("the transfer is not complete", Some(RESUMES)),
     };
     let error = Error::new(kind, what).because(reason(close, patience));

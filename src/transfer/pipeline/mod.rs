@@ -11,7 +11,7 @@
 //! - [`control`]: the thread that calls the machine; [`inbox`] is what it waits for, [`watchdog`] whether it
 //!   gets on. [`sending`] and [`receiving`] put the two machines under it.
 //! - [`crew`]: the workers; [`reading`] and [`taking`] are their work, [`hashing`] goes on beside it, [`words`] is
-//!   what they say; [`supply`] and [`target`] are where it comes from and goes to.
+//!   what they say, [`telling`] what of the disk; [`supply`] and [`target`] are where it comes from and goes to.
 //! - [`pool`]: all of the memory.
 //! - [`meeting`]: how both ends find each other, again and again; [`hall`]: who knocks at a listening port;
 //!   [`stop`]: signals.
@@ -39,6 +39,7 @@ pub mod stop;
 pub mod supply;
 mod taking;
 pub mod target;
+mod telling;
 pub mod watchdog;
 mod words;
 mod writer;

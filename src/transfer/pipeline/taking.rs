@@ -4,21 +4,20 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::transfer::digest::DigestKind;
+use crate::transfer::digest::{DigestKind, FileDigest};
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::frame::MAX_PAYLOAD;
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::crew::{Queue, Shared};
-use crate::transfer::pipeline::hashing::{Companion, FileHash};
+use crate::transfer::pipeline::hashing::{Companion, FileHash, WORTH_A_THREAD};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::{Buffer, Pool};
 use crate::transfer::pipeline::target::{Outlet, Target};
+use crate::transfer::pipeline::telling;
 use crate::transfer::pipeline::words::Words;
 use crate::transfer::receiver::{Finding, ReceiverAction, ReceiverOutcome};
-use crate::transfer::store::{
-    Candidate, Cause, Class, Differs, Failure, Part, Reason, Session, Stored, Verdict,
-};
-use crate::transfer::wire::{AbortReason, EntryId, Failure as Said, Refusal, Skip};
+use crate::transfer::store::{Candidate, Cause, Class, Failure, Part, Reason, Session, Stored};
+use crate::transfer::wire::{AbortReason, EntryId, Refusal};
 
 /// Buffers for what is read to be hashed: the companion is so far behind at the most. They are not the connection's,
 /// or a worker could wait for what only it can give back.
@@ -158,7 +157,7 @@ impl Worker {
             // What nobody will hear of any more.
             ReceiverAction::Examine { .. }
             | ReceiverAction::HashExisting { .. }
-            | ReceiverAction::Finish { .. }
+            | ReceiverAction::Finish { expected: None, .. }
             | ReceiverAction::Settle
                 if is_over => {}
             ReceiverAction::Examine { id, entry } => self.examine(id, &entry),
@@ -195,8 +194,15 @@ impl Worker {
             ReceiverAction::Hole { id, offset, len } => {
                 self.with(id, |worker, taking| worker.hole(id, taking, offset, len))
             }
-            ReceiverAction::Finish { id, round, .. } => self.finish(id, round),
-            ReceiverAction::Commit { id, identical } => self.commit(id, identical),
+            ReceiverAction::Finish {
+                id,
+                round,
+                expected,
+                ..
+            } => self.finish(id, round, expected),
+            ReceiverAction::Commit { id, identical } => {
+                self.commit(id, identical, ReceiverOutcome::Stored { id });
+            }
             ReceiverAction::Discard { id, remove } => self.discard(id, remove),
             ReceiverAction::Settle => self.settle(),
         }
@@ -240,12 +246,7 @@ impl Worker {
             key,
             text: failure.to_string(),
         });
-        let failure = match failure.class() {
-            Class::Permission | Class::ReadOnly => Said::Permission,
-            Class::Exists | Class::InTheWay | Class::Busy => Said::Exists,
-            Class::NoSpace | Class::Device | Class::Handles | Class::Vanished => Said::Disk,
-            Class::Limit | Class::Outside | Class::Name | Class::Other => Said::Other,
-        };
+        let failure = telling::failed(failure);
         self.outcome(ReceiverOutcome::Failed { id, failure });
         self.words.flush();
     }
@@ -267,7 +268,7 @@ impl Worker {
                     (Finding::Nothing, Had::Nothing, body, entry)
                 }
                 Target::Folder(session) | Target::File { session, .. } => {
-                    let (finding, why) = finding(session.consider(&entry));
+                    let (finding, why) = telling::finding(session.consider(&entry));
                     if let Some(text) = why {
                         self.words.say(Word::Why { key, text });
                     }
@@ -455,7 +456,9 @@ impl Worker {
         {
             self.begin_hash(id, taking, round);
         }
-        if taking.had == Had::Nothing && matches!(taking.body, Body::None) {
+        // A sender may begin a hundred small ones at once: each is opened when there is something to write.
+        let is_small = size.is_some_and(|size| size <= WORTH_A_THREAD);
+        if taking.had == Had::Nothing && matches!(taking.body, Body::None) && !is_small {
             self.ensure_part(id, taking)?;
         }
         Ok(())
@@ -575,7 +578,7 @@ impl Worker {
         Ok(())
     }
 
-    fn finish(&mut self, id: EntryId, round: u8) {
+    fn finish(&mut self, id: EntryId, round: u8, expected: Option<FileDigest>) {
         let hashing = self
             .open
             .get_mut(&id)
@@ -585,6 +588,12 @@ impl Worker {
         };
         let hashed = move |sha256| Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 });
         match hash.now() {
+            Ok(sha256) if expected == Some(sha256) => {
+                if self.tools.shared.has_time() {
+                    let stored = ReceiverOutcome::StoredAtOnce { id, round, sha256 };
+                    self.commit(id, false, stored);
+                }
+            }
             Ok(sha256) => self.words.say(hashed(sha256)),
             Err(hash) => {
                 self.words.flush();
@@ -595,7 +604,7 @@ impl Worker {
         }
     }
 
-    fn commit(&mut self, id: EntryId, identical: bool) {
+    fn commit(&mut self, id: EntryId, identical: bool, outcome: ReceiverOutcome) {
         let Some(mut taking) = self.open.remove(&id) else {
             return;
         };
@@ -608,7 +617,7 @@ impl Worker {
                         renamed: stored.renamed,
                     });
                 }
-                self.outcome(ReceiverOutcome::Stored { id });
+                self.outcome(outcome);
             }
             Err(failure) => self.failed(id, taking.key, &failure),
         }
@@ -674,48 +683,5 @@ impl Worker {
         }
         self.outcome(ReceiverOutcome::Settled);
         self.words.flush();
-    }
-}
-
-/// What the machine is told of what the store has found, and why for a person.
-fn finding(verdict: Verdict) -> (Finding, Option<String>) {
-    match verdict {
-        Verdict::Want => (Finding::Nothing, None),
-        Verdict::HavePart { len, .. } => (Finding::Part { len }, None),
-        Verdict::HaveCandidate { len, differs } => {
-            let (compare_only, why) = match differs {
-                Differs::Refuse(reason) => (true, Some(reason.to_string())),
-                Differs::Replace | Differs::Rename => (false, None),
-            };
-            (Finding::Candidate { len, compare_only }, why)
-        }
-        Verdict::Skip(reason) => {
-            let skip = match reason {
-                Reason::Newer | Reason::NotOlder => Skip::NotOlder,
-                Reason::LinksSkipped => Skip::Link,
-                _ => Skip::Other,
-            };
-            (Finding::Skip(skip), Some(reason.to_string()))
-        }
-        Verdict::Refuse(failure) => {
-            let refusal = match (failure.class(), failure.reason()) {
-                (_, Some(Reason::TooLarge(_))) => Refusal::TooLarge,
-                (_, Some(Reason::TooMany(_))) => Refusal::TooMany,
-                (Class::Limit, _) => Refusal::Quota,
-                (Class::NoSpace, _) => Refusal::NoSpace,
-                (Class::Permission | Class::ReadOnly, _) => Refusal::Permission,
-                (Class::Exists | Class::InTheWay | Class::Busy, _) => Refusal::Exists,
-                (Class::Outside, _) => Refusal::Unsafe,
-                (Class::Name, _) => Refusal::Name,
-                (Class::Device | Class::Handles | Class::Vanished | Class::Other, _) => {
-                    Refusal::Other
-                }
-            };
-            let why = match failure.reason() {
-                Some(reason) => reason.to_string(),
-                None => failure.to_string(),
-            };
-            (Finding::Refuse(refusal), Some(why))
-        }
     }
 }

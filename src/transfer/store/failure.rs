@@ -90,6 +90,8 @@ pub enum Reason {
     WrongLength(u64, u64),
     /// The same link is here already.
     SameLink,
+    /// The link that the user named points at this, which does not exist.
+    LinkToNothing(String),
 }
 
 impl Reason {
@@ -97,9 +99,11 @@ impl Reason {
     pub fn class(&self) -> Class {
         match self {
             Reason::Exists | Reason::Newer | Reason::NotOlder | Reason::SameLink => Class::Exists,
-            Reason::IsDirectory | Reason::IsLink | Reason::IsSpecial | Reason::NoFreeName => {
-                Class::InTheWay
-            }
+            Reason::IsDirectory
+            | Reason::IsLink
+            | Reason::IsSpecial
+            | Reason::NoFreeName
+            | Reason::LinkToNothing(_) => Class::InTheWay,
             Reason::LinkInPath(_) | Reason::LinkOutside => Class::Outside,
             Reason::NoDirectoryInPath(_) => Class::InTheWay,
             Reason::TooLarge(_) | Reason::TooMany(_) | Reason::OverQuota(_) => Class::Limit,
@@ -155,6 +159,9 @@ impl fmt::Display for Reason {
                 write!(f, "the partial file has {is} bytes instead of {want}")
             }
             Reason::SameLink => f.write_str("the same link is here already"),
+            Reason::LinkToNothing(target) => {
+                write!(f, "it is a symbolic link to {target}, which does not exist")
+            }
         }
     }
 }

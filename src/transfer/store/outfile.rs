@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::core::sanitise::sanitise_str;
 use crate::transfer::path::PeerPath;
-use crate::transfer::store::failure::Failure;
+use crate::transfer::store::failure::{Failure, Reason};
 use crate::transfer::store::{Policy, Store};
 
 /// Where a single file goes.
@@ -29,7 +29,15 @@ impl Outfile {
     pub fn open(file: &Path, policy: Policy) -> Result<Self, Failure> {
         let shown = sanitise_str(&file.to_string_lossy()).into_owned();
         let fail = |error| Failure::new("open", &shown, error);
-        let file = resolve(file).map_err(fail)?;
+        let file = match resolve(file) {
+            Ok(file) => file,
+            Err(error) => {
+                return Err(match target_of(file, &error) {
+                    Some(target) => Failure::refused("open", &shown, Reason::LinkToNothing(target)),
+                    None => fail(error),
+                });
+            }
+        };
         match std::fs::metadata(&file) {
             Ok(metadata) if metadata.is_dir() => {
                 return Err(fail(io::ErrorKind::IsADirectory.into()));
@@ -67,4 +75,12 @@ fn resolve(file: &Path) -> io::Result<PathBuf> {
         Ok(metadata) if metadata.is_symlink() => file.canonicalize(),
         _ => Ok(file.to_path_buf()),
     }
+}
+
+/// Where a link points at nothing, what it says; safe to print.
+fn target_of(link: &Path, error: &io::Error) -> Option<String> {
+    let target = std::fs::read_link(link).ok();
+    target
+        .filter(|_| error.kind() == io::ErrorKind::NotFound)
+        .map(|target| sanitise_str(&target.to_string_lossy()).into_owned())
 }

@@ -53,7 +53,9 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         Verdict::Skipped(Skip::Other),
         Verdict::Refused(Refusal::Exists),
         Verdict::Refused(Refusal::Permission),
+        Verdict::Refused(Refusal::ReadOnly),
         Verdict::Failed(Failure::Mismatch),
+        Verdict::Failed(Failure::ReadOnly),
         Verdict::Failed(Failure::Other),
     ])
 }
