@@ -14,6 +14,8 @@ mod inspect;
 mod serve_chat;
 mod support;
 mod transfer;
+#[cfg(target_os = "linux")]
+mod transfer_disk;
 mod transfer_faults;
 // Where rustix can make a pseudo-terminal.
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]

@@ -2,6 +2,8 @@
 //! waited for by their ready line and are ended with the test, and connections that fail instead of hanging.
 
 pub mod certificates;
+#[cfg(target_os = "linux")]
+pub mod mounts;
 pub mod proxy;
 
 use std::ffi::OsStr;
