@@ -356,3 +356,57 @@ fn two_senders_of_one_name_do_not_mix() {
     assert!(there == winner.content, "{ends:?}");
     assert!(ends == [0, 0] || ends.contains(&7), "{ends:?}");
 }
+
+/// A directory that is said to be stored is not offered again, so it must not need anything more by then.
+#[cfg(unix)]
+#[test]
+fn directories_that_a_killed_receiver_had_stored_are_as_they_should_be() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let places = Places::with(Seeded(14).bytes(3 * CHUNK));
+    let tree = places.folder.path().join("from/t");
+    for (name, mode) in [("", 0o755), ("done", 0o751), ("done/deeper", 0o711)] {
+        let folder = tree.join(name);
+        fs::create_dir(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("a mode");
+        fs::write(folder.join("small"), "x").expect("written");
+    }
+    fs::rename(places.source(), tree.join("large")).expect("moved");
+    let umask = {
+        let plain = places.folder.path().join("plain");
+        fs::create_dir(&plain).expect("a folder");
+        0o777 & !fs::metadata(plain).expect("it is there").mode()
+    };
+    let assert_same = |name: &str| {
+        let source = fs::metadata(tree.join(name)).expect("it is there");
+        let stored = fs::metadata(places.to().join("t").join(name)).expect("it is there");
+        assert_eq!(
+            stored.mode() & 0o7777,
+            source.mode() & 0o777 & !umask,
+            "{name}"
+        );
+        assert_eq!(
+            (stored.mtime(), stored.mtime_nsec()),
+            (source.mtime(), source.mtime_nsec()),
+            "{name}"
+        );
+    };
+
+    let mut receiver = places.receiver(&["--no-fsync"]);
+    let fault = Fault::Up(2 * CHUNK, Harm::Silence);
+    let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
+    let mut command = sockkit(&["--json", "send-file", "--plain"]);
+    command.arg(proxy.address.to_string()).arg(&tree);
+    let mut sender = Running::start(&mut command);
+    sender.stdout.until(r#""event":"file","path":"t/done""#);
+    proxy.strikes();
+    receiver.run.kill();
+    assert_same("done");
+    assert_same("done/deeper");
+    let mut receiver = places.receiver(&["--no-fsync"]);
+    proxy.leads_to(receiver.socket_address());
+    assert_eq!(sender.ends(), 0, "{:?}", sender.stderr.rest());
+    assert_eq!(receiver.run.ends(), 0);
+    for name in ["", "done", "done/deeper"] {
+        assert_same(name);
+    }
+}

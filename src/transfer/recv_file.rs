@@ -483,17 +483,8 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
 
 /// One session among many. What becomes of it ends nothing but itself.
 fn host(run: &Run, met: Met, mut reporter: Reporter) {
-    let target = run.place.target();
-    let over = run.session(met, target.clone(), &mut reporter);
-    let is_complete = matches!(&over, Ok(over) if over.close.ending == Ending::Complete);
-    // When its sender comes back it is another session, which knows nothing of this one's directories.
-    if let (Some(session), false) = (target.session(), is_complete) {
-        for failure in session.finish_cut() {
-            reporter.warn(failure.to_string());
-        }
-    }
-    match over {
-        Ok(_) if is_complete => {}
+    match run.session(met, run.place.target(), &mut reporter) {
+        Ok(over) if over.close.ending == Ending::Complete => {}
         Ok(over) => {
             let why = match over.finished.full {
                 Some(full) => full,

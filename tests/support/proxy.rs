@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub enum Harm {
 /// Forwards to a server. What happens to connection number n is `faults[n]`; nothing to those beyond the list.
 pub struct Proxy {
     pub address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
     accepted: Arc<AtomicUsize>,
     struck: Receiver<()>,
 }
@@ -56,6 +57,8 @@ impl Proxy {
     pub fn faulty(target: SocketAddr, faults: Vec<Fault>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
+        let target = Arc::new(Mutex::new(target));
+        let leads_to = Arc::clone(&target);
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
         let (strike, struck) = mpsc::channel();
@@ -64,7 +67,7 @@ impl Proxy {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
                 let number = count.fetch_add(1, Ordering::Relaxed);
-                let Ok(server) = TcpStream::connect(target) else {
+                let Ok(server) = TcpStream::connect(*leads_to.lock().expect("whole")) else {
                     // As if nobody had listened here either.
                     reset(&client);
                     continue;
@@ -95,9 +98,15 @@ impl Proxy {
         });
         Self {
             address,
+            target,
             accepted,
             struck,
         }
+    }
+
+    /// Connections that come from now on are forwarded to another server.
+    pub fn leads_to(&self, target: SocketAddr) {
+        *self.target.lock().expect("whole") = target;
     }
 
     /// How many connections there have been.

@@ -1,10 +1,11 @@
-//! Directories: made private while they are filled, with their mode and time at the end, the last one first.
+//! Directories: made private while they are filled, and given their mode and time when they are offered, which is
+//! after what is in them. So one that is said to be stored is finished: no sender offers it a second time, and a
+//! receiver that is killed has nothing more to do about it.
 //!
-//! A directory may be offered before or after what is in it. Before is better: then those further down are finished
-//! first, so that a mode that locks its owner out does not lock us out.
-//!
-//! What is to be done at the end is kept in memory up to [`IN_MEMORY`] and beyond that in an unnamed temporary
-//! file, so that a million directories cost no more memory than ten.
+//! At the end of a session they are looked at once more, the last one first. Something may have been made or removed in
+//! one since, by a sender that offers one twice or too early, which has changed its time; and those that were never
+//! offered get the mode of a new directory. What is to be looked at is kept in memory up to [`IN_MEMORY`] and beyond
+//! that in an unnamed temporary file, so that a million directories cost no more memory than ten.
 
 use std::fs::File;
 use std::io;
@@ -27,6 +28,9 @@ const UNDER_WAY: u32 = 0o1700;
 /// unless it was offered for itself after all, in whatever order.
 const IMPLIED: u32 = u32::MAX;
 
+/// What is done at the end, as it reads behind "cannot".
+const FINISH: &str = "set mode and time of";
+
 /// Bytes of records kept in memory.
 const IN_MEMORY: usize = 256 << 10;
 
@@ -34,7 +38,7 @@ const IN_MEMORY: usize = 256 << 10;
 const MAX_TOLD: usize = 100;
 
 impl Session {
-    /// Makes a directory, or takes the one that is there.
+    /// Makes a directory, or takes the one that is there, and finishes it: what is in it has come before.
     pub fn directory(&self, entry: &Entry) -> Result<Stored, Failure> {
         let path = &entry.path;
         let place = Place::of(path)?;
@@ -62,10 +66,10 @@ impl Session {
             }
         }
         if is_ours || policy.existing == Existing::Overwrite {
-            self.books()
-                .folders
-                .push(&Record::of(entry))
-                .map_err(fail)?;
+            let record = Record::of(entry);
+            self.finish_one(&dir, &record)
+                .map_err(|error| Failure::new(FINISH, path, error))?;
+            self.books().folders.push(&record).map_err(fail)?;
         }
         Ok(Stored {
             unchanged: !is_new,
@@ -111,26 +115,14 @@ impl Session {
         Ok(here)
     }
 
-    /// Gives the directories their modes and times, the last one first: to be called when every file is stored.
-    /// Goes on behind a failure; the first hundred are returned.
+    /// The last look at the directories, the last one first: to be called when every entry is stored. Goes on behind
+    /// a failure; the first hundred are returned.
     pub fn finish(&self) -> Vec<Failure> {
-        self.dress_all(|_| true)
-    }
-
-    /// The same for a session that was cut: what was offered for itself and told to be stored is not offered again,
-    /// and nobody else would finish it. A directory that is only there because something is in it stays under way,
-    /// as its own offer may still come.
-    pub fn finish_cut(&self) -> Vec<Failure> {
-        self.dress_all(|record| record.mode != IMPLIED)
-    }
-
-    fn dress_all(&self, is_meant: impl Fn(&Record) -> bool) -> Vec<Failure> {
         let mut failures = Vec::new();
         loop {
             let record = self.books().folders.pop();
             let failure = match record {
                 Ok(None) => return failures,
-                Ok(Some(record)) if !is_meant(&record) => continue,
                 Ok(Some(record)) => match self.dress(&record) {
                     Ok(()) => continue,
                     Err(failure) => failure,
@@ -147,30 +139,33 @@ impl Session {
     }
 
     fn dress(&self, record: &Record) -> Result<(), Failure> {
-        let operation = "set mode and time of";
         // It passed the gate when it came.
         let path = PeerPath::from_components(record.components.iter().cloned())
-            .map_err(|_| Failure::refused(operation, &"a directory", Reason::ReservedName))?;
+            .map_err(|_| Failure::refused(FINISH, &"a directory", Reason::ReservedName))?;
         let components: Vec<&[u8]> = path.components().collect();
-        let dir = self
-            .store
-            .root
-            .descend(&components)
-            .map_err(|stray| stray.into_failure(operation, &path, &components))?;
-        let dressed = match record.mode {
-            IMPLIED => match dir.identify_self() {
-                Ok(seen) if seen.mode == UNDER_WAY => dir.open_up(),
-                Ok(_) => return Ok(()),
-                Err(error) => Err(error),
-            },
-            mode => dir.dress(mode, record.modified),
+        let dir = match self.store.root.descend(&components) {
+            Ok(dir) => dir,
+            // It has its mode already, and that or one above keeps everybody out.
+            Err(Stray::System(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(());
+            }
+            Err(stray) => return Err(stray.into_failure(FINISH, &path, &components)),
         };
-        dressed
-            .and_then(|()| match self.store.policy.fsync {
-                true => dir.sync(),
-                false => Ok(()),
-            })
-            .map_err(|error| Failure::new(operation, &path, error))
+        self.finish_one(&dir, record)
+            .map_err(|error| Failure::new(FINISH, &path, error))
+    }
+
+    fn finish_one(&self, dir: &Dir, record: &Record) -> io::Result<()> {
+        match record.mode {
+            IMPLIED if dir.identify_self()?.mode != UNDER_WAY => return Ok(()),
+            IMPLIED => dir.open_up()?,
+            mode if dir.is_dressed(mode, record.modified)? => return Ok(()),
+            mode => dir.dress(mode, record.modified)?,
+        }
+        match self.store.policy.fsync {
+            true => dir.sync(),
+            false => Ok(()),
+        }
     }
 }
 

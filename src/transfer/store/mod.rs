@@ -4,7 +4,7 @@
 //! Store                     one target directory, its policy and quota; shared by all sessions
 //!   Session                 one peer: its limit of entries, its directories
 //!     consider(entry)         what is here already, and whether the entry may come: a Verdict
-//!     directory(entry)        makes it, private until `finish`
+//!     directory(entry)        finishes it, which was private until now: it comes after what is in it
 //!     link(entry)             stores a symbolic link that stays inside
 //!     candidate(entry)        the existing file, to compare with
 //!     begin(entry) -> Part    the partial file, locked
@@ -12,7 +12,7 @@
 //!       read_have, keep         what is here, compared chunk by chunk and kept
 //!       write_at, hole          what is new
 //!       commit(entry)           mode, time, fsync, rename, fsync of the directory
-//!     finish()                modes and times of the directories
+//!     finish()                modes and times of the directories, where something has changed them since
 //! ```
 //!
 //! A `Part` that is dropped leaves `.NAME.sockkit-part` to be resumed. Nothing appears under its final name before

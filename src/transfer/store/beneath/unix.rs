@@ -323,6 +323,12 @@ impl Dir {
         dress(&self.0, mode & PERMISSIONS & !umask(), modified)
     }
 
+    /// Whether that has been done, and nothing since.
+    pub fn is_dressed(&self, mode: u32, modified: ModifiedAt) -> io::Result<bool> {
+        let seen = self.identify_self()?;
+        Ok((seen.mode, seen.modified) == (mode & PERMISSIONS & !umask(), modified))
+    }
+
     /// Sets the mode that a new directory has without any wish: what the umask leaves.
     pub fn open_up(&self) -> io::Result<()> {
         self.set_mode(PERMISSIONS & !umask())

@@ -200,6 +200,11 @@ impl Dir {
             .set_times(FileTimes::new().set_modified(time(modified)))
     }
 
+    /// Whether that has been done, and nothing since.
+    pub fn is_dressed(&self, _mode: u32, modified: ModifiedAt) -> io::Result<bool> {
+        Ok(self.identify_self()?.modified == modified)
+    }
+
     /// There is no mode.
     pub fn open_up(&self) -> io::Result<()> {
         Ok(())

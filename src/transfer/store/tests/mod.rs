@@ -218,36 +218,51 @@ fn empty_files_and_times_before_1970_and_beyond_2038_arrive() {
 }
 
 #[test]
-fn directories_are_private_until_they_are_finished() {
+fn directories_are_private_until_they_are_offered_and_finished_then() {
     let bench = Bench::new();
     let session = bench.session();
-    for name in ["d", "d/e", "empty"] {
-        assert!(matches!(session.consider(&directory(name)), Verdict::Want));
-        session.directory(&directory(name)).unwrap();
-    }
-    // One that its owner may not write to: the files come first.
-    let mut locked = directory("d/locked");
-    locked.mode = 0o500;
-    session.directory(&locked).unwrap();
+    // One that its owner may not write to, in one that he may not enter: what is in them comes first.
     store(&session, &file("d/locked/f", 1), b"x").unwrap();
-    assert_eq!(fs::metadata(bench.at("d")).unwrap().mode() & 0o777, 0o700);
+    for name in ["d", "d/locked"] {
+        assert_eq!(fs::metadata(bench.at(name)).unwrap().mode() & 0o777, 0o700);
+    }
+    for (name, mode) in [
+        ("d/e", 0o755),
+        ("d/locked", 0o500),
+        ("d", 0o600),
+        ("empty", 0o755),
+    ] {
+        let offered = Entry {
+            mode,
+            ..directory(name)
+        };
+        assert!(matches!(session.consider(&offered), Verdict::Want));
+        session.directory(&offered).unwrap();
+        let metadata = fs::metadata(bench.at(name)).unwrap();
+        assert_eq!(metadata.mode() & 0o7700, mode & 0o700, "{name}");
+        assert_eq!(metadata.mtime(), TIME.0, "{name}");
+    }
+    // Whoever sends something else into one does not leave it with another time.
+    store(&session, &file("empty/late", 1), b"x").unwrap();
+    assert_ne!(fs::metadata(bench.at("empty")).unwrap().mtime(), TIME.0);
     let failures = session.finish();
     assert!(failures.is_empty(), "{failures:?}");
-    for name in ["d", "d/e", "empty", "d/locked"] {
+    for (name, mode) in [
+        ("empty", 0o700),
+        ("d", 0o600),
+        ("d/e", 0o700),
+        ("d/locked", 0o500),
+    ] {
         let metadata = fs::metadata(bench.at(name)).unwrap();
         assert_eq!(
             (metadata.mtime(), metadata.mtime_nsec()),
             (TIME.0, 123_456_789),
             "{name}"
         );
-        let mode = if name == "d/locked" { 0o500 } else { 0o700 };
         assert_eq!(metadata.mode() & 0o7700, mode, "{name}");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(bench.at(name), open).unwrap();
     }
-    fs::set_permissions(
-        bench.at("d/locked"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o700),
-    )
-    .unwrap();
 }
 
 #[test]
@@ -278,7 +293,7 @@ fn an_interrupted_directory_is_finished_by_the_next_run_and_others_are_left_alon
     let bench = Bench::new();
     fs::create_dir(bench.at("mine")).unwrap();
     let mine = fs::metadata(bench.at("mine")).unwrap();
-    bench.session().directory(&directory("theirs")).unwrap();
+    store(&bench.session(), &file("theirs/f", 1), b"x").unwrap();
     // Killed here. The same again:
     let session = bench.session();
     assert!(session.directory(&directory("theirs")).unwrap().unchanged);
@@ -292,12 +307,13 @@ fn an_interrupted_directory_is_finished_by_the_next_run_and_others_are_left_alon
 }
 
 #[test]
-fn a_cut_session_finishes_what_was_offered_and_leaves_the_rest_to_the_next() {
+fn a_session_that_ends_anyhow_has_finished_what_was_offered_and_leaves_the_rest_to_the_next() {
     let bench = Bench::new();
     let session = bench.session();
     store(&session, &file("t/settled/f", 1), b"x").unwrap();
     session.directory(&directory("t/settled")).unwrap();
-    assert!(session.finish_cut().is_empty());
+    // Killed here.
+    drop(session);
     let settled = fs::metadata(bench.at("t/settled")).unwrap();
     assert_eq!((settled.mtime(), settled.mode() & 0o1000), (TIME.0, 0));
     // The sender comes back, and offers only what it had no verdict of.
