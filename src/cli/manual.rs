@@ -259,7 +259,7 @@ const SEND_FILE: Page = Page {
 const RECV_FILE: Page = Page {
     synopsis: "sockkit recv-file [OPTIONS] [ADDR]",
     description: &[
-        "Receives from a send-file into a directory. A file appears under its name when all of it is there, its SHA-256 is the sender's, and it is on disk; before that it is .NAME.sockkit-part, from which the next attempt goes on. A new file below 1 MiB has no name before that where the system can do without one (Linux).",
+        "Receives from a send-file into a directory. A file appears under its name when all of it is there, its SHA-256 is the sender's, and it is on disk; before that it is .NAME.sockkit-part, from which the next attempt goes on. A new file below 512 KiB has no name before that where the system can do without one (Linux); it gets its own as soon as it is whole.",
         "A file that exists with the same content is left as it is and counts as stored. One that differs is kept, and the new one refused, unless --overwrite, --rename or --update says otherwise. The sender has no say in this.",
         "Nothing is stored outside of the directory, whatever names and links a sender thinks of. Links are kept if they stay inside. Permissions are kept without set-id bits, and so are times.",
         "It waits for one sender and ends when that has sent everything; after a cut it waits for it to come back. With --keep-open it takes in any number, also at once. Connections that do not say hello keep nobody out.",

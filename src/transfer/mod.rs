@@ -68,7 +68,8 @@
 //!     sessions that want the same one get different answers. A partial counts for what is in it, not for
 //!     what it was preallocated to.
 //! 13. From `Begin` to `Finish`, `Keep`, `Write` and `Hole` cover the content without gaps, in order. The
-//!     driver feeds one SHA-256 with it, of a `Keep` by reading the disk, and reports `Hashed`.
+//!     driver feeds one SHA-256 with it, of a `Keep` by reading the disk, and reports `Hashed`. What is as
+//!     `Finish` expects it may be committed in the same step: `StoredAtOnce`.
 //! 14. `Commit` is followed by `Stored` only when everything that was promised is on disk, and otherwise by
 //!     `Failed`. The sender's exit status hangs on this word.
 //! 15. `Failed` may be said of an entry at any time; what is still ordered for it is then void.

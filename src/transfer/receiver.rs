@@ -439,6 +439,9 @@ impl<P: Clone> Receiver<P> {
                 digest,
             } => self.digest(id, round, offset, digest),
             ReceiverOutcome::Hashed { id, round, sha256 } => self.hashed(id, round, sha256),
+            ReceiverOutcome::StoredAtOnce { id, round, sha256 } => {
+                self.stored_at_once(id, round, sha256);
+            }
             ReceiverOutcome::Stored { id } => self.stored(id),
             ReceiverOutcome::Failed { id, failure } => {
                 if self
@@ -567,6 +570,18 @@ impl<P: Clone> Receiver<P> {
                 Failure::Mismatch
             }),
         );
+    }
+
+    fn stored_at_once(&mut self, id: EntryId, round: u8, computed: FileDigest) {
+        let Some(inbound) = self.open.get_mut(&id).filter(|it| it.round == round) else {
+            return;
+        };
+        if let Stage::Finishing { sha256, .. } = inbound.stage
+            && sha256 == computed
+        {
+            inbound.sha256 = Some(sha256);
+            self.settle(id, Verdict::Stored);
+        }
     }
 
     fn stored(&mut self, id: EntryId) {

@@ -1,10 +1,10 @@
 //! Worker threads with a queue each. What one is given, it does in order; an entry stays with one worker, so that
 //! its state needs no lock and its actions keep their order.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// More workers than this only wait for each other at one disk and one connection.
@@ -15,11 +15,15 @@ pub fn worker_count() -> usize {
     thread::available_parallelism().map_or(2, |count| count.get().clamp(1, MAX_WORKERS))
 }
 
+/// For so long after the end of a session files that have come whole are still stored: with a flush for each there may
+/// be thousands, and the other end waits at the door again.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// What all workers of a session see.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// The session has ended: only what was taken in is still to be written.
-    over: AtomicBool,
+    /// When the session ended: from then on only what was taken in is still to be written.
+    over: OnceLock<Instant>,
     /// Bytes that were read, hashed and written.
     work: AtomicU64,
 }
@@ -27,12 +31,17 @@ pub struct Shared {
 impl Shared {
     /// Whether the session has ended.
     pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+        self.over.get().is_some()
+    }
+
+    /// Whether there is still time for more than writing.
+    pub fn has_time(&self) -> bool {
+        self.over.get().is_none_or(|since| since.elapsed() < GRACE)
     }
 
     /// The session has ended.
     pub fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.over.get_or_init(Instant::now);
     }
 
     /// So many more bytes were read, hashed or written.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::transfer::digest::DigestKind;
+use crate::transfer::digest::{DigestKind, FileDigest};
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::frame::MAX_PAYLOAD;
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::crew::{Queue, Shared};
-use crate::transfer::pipeline::hashing::{Companion, FileHash};
+use crate::transfer::pipeline::hashing::{Companion, FileHash, WORTH_A_THREAD};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::{Buffer, Pool};
 use crate::transfer::pipeline::target::{Outlet, Target};
@@ -158,7 +158,7 @@ impl Worker {
             // What nobody will hear of any more.
             ReceiverAction::Examine { .. }
             | ReceiverAction::HashExisting { .. }
-            | ReceiverAction::Finish { .. }
+            | ReceiverAction::Finish { expected: None, .. }
             | ReceiverAction::Settle
                 if is_over => {}
             ReceiverAction::Examine { id, entry } => self.examine(id, &entry),
@@ -195,8 +195,15 @@ impl Worker {
             ReceiverAction::Hole { id, offset, len } => {
                 self.with(id, |worker, taking| worker.hole(id, taking, offset, len))
             }
-            ReceiverAction::Finish { id, round, .. } => self.finish(id, round),
-            ReceiverAction::Commit { id, identical } => self.commit(id, identical),
+            ReceiverAction::Finish {
+                id,
+                round,
+                expected,
+                ..
+            } => self.finish(id, round, expected),
+            ReceiverAction::Commit { id, identical } => {
+                self.commit(id, identical, ReceiverOutcome::Stored { id });
+            }
             ReceiverAction::Discard { id, remove } => self.discard(id, remove),
             ReceiverAction::Settle => self.settle(),
         }
@@ -450,7 +457,9 @@ impl Worker {
         {
             self.begin_hash(id, taking, round);
         }
-        if taking.had == Had::Nothing && matches!(taking.body, Body::None) {
+        // A sender may begin a hundred small ones at once: each is opened when there is something to write.
+        let is_small = size.is_some_and(|size| size <= WORTH_A_THREAD);
+        if taking.had == Had::Nothing && matches!(taking.body, Body::None) && !is_small {
             self.ensure_part(id, taking)?;
         }
         Ok(())
@@ -570,7 +579,7 @@ impl Worker {
         Ok(())
     }
 
-    fn finish(&mut self, id: EntryId, round: u8) {
+    fn finish(&mut self, id: EntryId, round: u8, expected: Option<FileDigest>) {
         let hashing = self
             .open
             .get_mut(&id)
@@ -580,6 +589,12 @@ impl Worker {
         };
         let hashed = move |sha256| Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 });
         match hash.now() {
+            Ok(sha256) if expected == Some(sha256) => {
+                if self.tools.shared.has_time() {
+                    let stored = ReceiverOutcome::StoredAtOnce { id, round, sha256 };
+                    self.commit(id, false, stored);
+                }
+            }
             Ok(sha256) => self.words.say(hashed(sha256)),
             Err(hash) => {
                 self.words.flush();
@@ -590,7 +605,7 @@ impl Worker {
         }
     }
 
-    fn commit(&mut self, id: EntryId, identical: bool) {
+    fn commit(&mut self, id: EntryId, identical: bool, outcome: ReceiverOutcome) {
         let Some(mut taking) = self.open.remove(&id) else {
             return;
         };
@@ -603,7 +618,7 @@ impl Worker {
                         renamed: stored.renamed,
                     });
                 }
-                self.outcome(ReceiverOutcome::Stored { id });
+                self.outcome(outcome);
             }
             Err(failure) => self.failed(id, taking.key, &failure),
         }

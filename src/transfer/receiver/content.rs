@@ -244,7 +244,10 @@ impl<P: Clone> Receiver<P> {
         }
         let (compare_only, wrote) = (taking.compare_only, taking.wrote);
         let (reused, is_hashing) = (taking.reused, taking.hashed < taking.hash_ordered);
+        let mut expected = None;
         if let Some(inbound) = self.open.get_mut(&id) {
+            let is_all_kept = !wrote && inbound.candidate == Some(size);
+            expected = (!changed && !compare_only && !is_all_kept).then_some(sha256);
             inbound.reused = reused;
             inbound.size = Some(size);
             inbound.stage = Stage::Finishing {
@@ -252,14 +255,18 @@ impl<P: Clone> Receiver<P> {
                 sha256,
                 changed,
                 compare_only,
-                is_all_kept: !wrote && inbound.candidate == Some(size),
+                is_all_kept,
             };
         }
         if is_hashing {
             self.actions.push_back(ReceiverAction::StopHashing { id });
         }
-        self.actions
-            .push_back(ReceiverAction::Finish { id, round, size });
+        self.actions.push_back(ReceiverAction::Finish {
+            id,
+            round,
+            size,
+            expected,
+        });
         Ok(())
     }
 

@@ -143,7 +143,10 @@ pub enum ReceiverAction<P> {
         /// How many.
         len: u64,
     },
-    /// That was all of this round. Report [`ReceiverOutcome::Hashed`] when everything before is done.
+    /// That was all of this round. Report [`ReceiverOutcome::Hashed`] when everything before is done. If the SHA-256
+    /// is the `expected` one, what [`ReceiverAction::Commit`] asks for may be done right away, also when the session
+    /// has ended meanwhile; then report [`ReceiverOutcome::StoredAtOnce`]. Of many small files each is so kept as
+    /// soon as it is whole, and not only when all that came with it have been written.
     Finish {
         /// Which entry.
         id: EntryId,
@@ -151,6 +154,9 @@ pub enum ReceiverAction<P> {
         round: u8,
         /// How many bytes there were.
         size: u64,
+        /// The SHA-256 with which it is to be committed. `None`: something speaks against it, or there is nothing to
+        /// commit.
+        expected: Option<FileDigest>,
     },
     /// It is right. A file: truncate to the size, set mode and time, fsync, rename by the policy, fsync the
     /// directory. A directory or link: make it and set what is known of it. Then report
@@ -222,6 +228,15 @@ pub enum ReceiverOutcome {
         /// The round.
         round: u8,
         /// The SHA-256 over all of it.
+        sha256: FileDigest,
+    },
+    /// The SHA-256 over all of it is the one that [`ReceiverAction::Finish`] expects, and the commit is done too.
+    StoredAtOnce {
+        /// Which entry.
+        id: EntryId,
+        /// The round.
+        round: u8,
+        /// The SHA-256.
         sha256: FileDigest,
     },
     /// The commit is done, and on disk.

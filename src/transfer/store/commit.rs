@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
+use crate::transfer::source::positional::read_full_at;
 use crate::transfer::store::beneath::{Dir, What};
-use crate::transfer::store::failure::{Failure, Reason};
+use crate::transfer::store::candidate;
+use crate::transfer::store::failure::{Class, Failure, Reason};
 use crate::transfer::store::naming::{MAX_RENAMES, alternative};
-use crate::transfer::store::part::Part;
+use crate::transfer::store::part::{Part, STEP};
 use crate::transfer::store::verdict::{in_the_way, replaceable};
 use crate::transfer::store::{Existing, Policy};
 
@@ -92,10 +94,48 @@ impl Part {
         self.check(named)?;
         let (dir, path) = (&self.dir, &self.path);
         let what = What::File;
-        let stored = publish(dir, &named.part, &self.name, path, what, policy, modified)?;
+        let stored = match publish(dir, &named.part, &self.name, path, what, policy, modified) {
+            Err(failure) if failure.class() == Class::Exists && self.is_there() => {
+                dir.unlink(&named.part)
+                    .map_err(|error| self.failed("remove the partial file of", error))?;
+                Stored {
+                    unchanged: true,
+                    ..stored(path, false)
+                }
+            }
+            done => done?,
+        };
         self.forget_journal(named);
         Ok(stored)
     }
+
+    /// Whether the file that has the name by now has the same content. It is an earlier session's of the same sender,
+    /// as a rule, which had been cut and was still storing what it had when this one was asked what is there.
+    fn is_there(&self) -> bool {
+        let Ok(Some((there, seen))) = candidate::open(&self.dir, &self.name, &self.path) else {
+            return false;
+        };
+        let Ok(ours) = Dir::identify(&self.file) else {
+            return false;
+        };
+        seen.len == ours.len && have_same_content(&there, &self.file, ours.len).unwrap_or(false)
+    }
+}
+
+fn have_same_content(one: &File, other: &File, len: u64) -> io::Result<bool> {
+    let (mut ours, mut theirs) = (vec![0; STEP], vec![0; STEP]);
+    let mut at = 0;
+    while at < len {
+        let count = read_full_at(one, &mut ours, at)?;
+        if read_full_at(other, &mut theirs, at)? != count || ours[..count] != theirs[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            break;
+        }
+        at += count as u64;
+    }
+    Ok(at == len)
 }
 
 /// After a failed fsync the kernel may count the lost pages as clean, and a later read would find in memory what is

@@ -24,8 +24,8 @@ const TRIES: usize = 8;
 /// Reserving space costs a call and pays for files of many extents only.
 pub(super) const WORTH_RESERVING: u64 = 1 << 20;
 
-/// The step in which bytes are copied or zeroed where the system does not do it.
-const STEP: usize = 256 << 10;
+/// The step in which bytes are compared, and copied or zeroed where the system does not do it.
+pub(super) const STEP: usize = 256 << 10;
 
 /// A partial file under way. Dropped, it stays to be resumed, if it has a name.
 #[derive(Debug)]

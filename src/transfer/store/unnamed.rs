@@ -1,25 +1,29 @@
 //! Small files that are new: filled without a name and given their final one in a single step, where the system has
 //! that (`O_TMPFILE` and `linkat(2)` on Linux).
 //!
-//! Such a file is shorter than a chunk, so that there is nothing to resume. Nobody else can open it, so it needs no
-//! lock, and nobody can put another in its place: of the dozen calls that a partial file costs, five are left.
+//! Such a file is shorter than a chunk, so that there is nothing to resume, and has its name as soon as it is whole:
+//! whoever fills it hashes it too, so that a worker has one without a name at a time. Nobody else can open it, so it
+//! needs no lock, and nobody can put another in its place: of the dozen calls that a partial file costs, five are left.
 
 use std::sync::Arc;
 
 use crate::transfer::entry::Entry;
 use crate::transfer::store::beneath::Dir;
 use crate::transfer::store::failure::{Class, Failure, Reason};
-use crate::transfer::store::journal::WORTH_A_JOURNAL;
 use crate::transfer::store::naming::part_name;
 use crate::transfer::store::part::{Named, Part};
 use crate::transfer::store::verdict::too_large;
 use crate::transfer::store::{Place, Session};
 
+/// Files from this size on have a partial name. They are hashed beside the writing, so that some may be waiting for
+/// their digest, and there would be a chunk to lose.
+const WORTH_A_NAME: u64 = 512 << 10;
+
 impl Session {
     /// Begins an entry of which nothing is here.
     pub fn begin_new(&self, entry: &Entry) -> Result<Part, Failure> {
         let path = &entry.path;
-        let Some(size) = entry.size().filter(|&size| size < WORTH_A_JOURNAL) else {
+        let Some(size) = entry.size().filter(|&size| size < WORTH_A_NAME) else {
             return self.begin(entry, None);
         };
         too_large(&self.store.policy, size)

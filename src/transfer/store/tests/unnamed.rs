@@ -84,6 +84,23 @@ fn two_that_fill_the_same_name_do_not_meet_and_the_first_one_has_it() {
 }
 
 #[test]
+fn what_another_session_has_stored_meanwhile_with_the_same_content_is_no_obstacle() {
+    for size in [3, 2 << 20] {
+        for existing in [Existing::Refuse, Existing::Update] {
+            let bench = Bench::existing(existing);
+            let session = bench.session();
+            let entry = file("f", size);
+            let content = vec![7; size as usize];
+            let part = filled(&session, &entry, &content);
+            bench.write("f", &content);
+            let done = part.commit(&entry).unwrap();
+            assert!(done.unchanged && !done.replaced && !done.renamed);
+            assert_eq!(bench.names(), ["f"], "no stray file");
+        }
+    }
+}
+
+#[test]
 fn a_short_one_is_not_given_its_name() {
     let bench = Bench::new();
     let entry = file("f", 3);
