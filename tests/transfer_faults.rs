@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use crate::support::PATIENCE;
 use crate::support::places::{CHUNK, NAME, Places, events, last};
 use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
-use crate::support::{PATIENCE, Running, Server, sockkit};
+#[cfg(unix)]
+use crate::support::{Running, Server, sockkit};
 
 /// How often an end is killed.
 const KILLS: usize = 200;

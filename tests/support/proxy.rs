@@ -48,6 +48,7 @@ pub enum Harm {
 /// Forwards to a server. What happens to connection number n is `faults[n]`; nothing to those beyond the list.
 pub struct Proxy {
     pub address: SocketAddr,
+    #[cfg(unix)]
     target: Arc<Mutex<SocketAddr>>,
     accepted: Arc<AtomicUsize>,
     struck: Receiver<()>,
@@ -116,6 +117,7 @@ impl Proxy {
         });
         Self {
             address,
+            #[cfg(unix)]
             target,
             accepted,
             struck,
@@ -135,6 +137,7 @@ impl Proxy {
     }
 
     /// Connections that come from now on are forwarded to another server.
+    #[cfg(unix)]
     pub fn leads_to(&self, target: SocketAddr) {
         *self.target.lock().expect("whole") = target;
     }
