@@ -14,6 +14,7 @@ mod inspect;
 mod serve_chat;
 mod support;
 mod transfer;
+mod transfer_damage;
 #[cfg(target_os = "linux")]
 mod transfer_disk;
 mod transfer_faults;

@@ -581,9 +581,8 @@ fn a_transfer_is_shown_while_it_runs_and_leaves_one_line() {
         let mut command = sockkit(&["recv-file", "127.0.0.1:0", "--plain", "--no-fsync", "-d"]);
         command.arg(&target);
         let mut receiver = Server::from_command(&mut command, 1);
-        // So long that the screen is drawn in the middle of it.
-        let stall = Harm::Stall(std::time::Duration::from_secs(2));
-        let fault = Fault::Up(LEN / 2, stall);
+        // Until the screen is drawn in the middle of it.
+        let fault = Fault::Up(LEN / 2, Harm::Hold);
         let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
         let mut command = sockkit(&["send-file", "--plain", "--color", colour]);
         command.arg(proxy.address.to_string()).arg(&source);
@@ -600,6 +599,7 @@ fn a_transfer_is_shown_while_it_runs_and_leaves_one_line() {
         assert!(lines[bar].starts_with('…'), "{lines:#?}");
         // A line that is filled up to the edge runs on into the next.
         assert!(lines[bar..].concat().contains("sending"), "{lines:#?}");
+        proxy.release();
         assert_eq!(terminal.ends(), 0);
         assert_eq!(receiver.run.ends(), 0);
         let lines = terminal.lines();

@@ -1,102 +1,15 @@
 //! What is tried to break a transfer: killed ends, and a network that damages, loses, repeats, stalls and cuts.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::support::PATIENCE;
+use crate::support::places::{CHUNK, NAME, Places, events, last};
 use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
-use crate::support::{PATIENCE, Running, Server, sockkit};
-
-const CHUNK: usize = 1 << 20;
+#[cfg(unix)]
+use crate::support::{Running, Server, sockkit};
 
 /// How often an end is killed.
 const KILLS: usize = 200;
-
-/// A source and a target directory, with one file in the source.
-struct Places {
-    folder: tempfile::TempDir,
-    content: Vec<u8>,
-}
-
-const NAME: &str = "data.bin";
-
-impl Places {
-    fn with(content: Vec<u8>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for place in ["from", "to"] {
-            fs::create_dir(folder.path().join(place)).expect("a folder");
-        }
-        let places = Self { folder, content };
-        fs::write(places.source(), &places.content).expect("a file");
-        places
-    }
-
-    fn source(&self) -> PathBuf {
-        self.folder.path().join("from").join(NAME)
-    }
-
-    fn to(&self) -> PathBuf {
-        self.folder.path().join("to")
-    }
-
-    /// The names in the target directory, in order.
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.to())
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").file_name())
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// Bytes in chunks of the partial file that are the source's.
-    fn kept(&self) -> usize {
-        let part = self.to().join(format!(".{NAME}.sockkit-part"));
-        let part = fs::read(part).unwrap_or_default();
-        let chunks = self.content.chunks(CHUNK).zip(part.chunks(CHUNK));
-        chunks
-            .filter(|(source, part)| source == part)
-            .map(|(source, _)| source.len())
-            .sum()
-    }
-
-    #[track_caller]
-    fn assert_arrived(&self, of: &str) {
-        assert_eq!(self.names(), [NAME], "{of}");
-        let there = fs::read(self.to().join(NAME)).expect("it is there");
-        assert!(there == self.content, "{of}: the content differs");
-    }
-
-    fn receiver(&self, more: &[&str]) -> Server {
-        let mut command = sockkit(&["recv-file", "127.0.0.1:0", "--plain", "-d"]);
-        command.arg(self.to()).args(more);
-        Server::from_command(&mut command, 1)
-    }
-
-    fn sender(&self, to: SocketAddr, more: &[&str]) -> Running {
-        let mut command = sockkit(&["--json", "send-file", "--plain"]);
-        command.arg(to.to_string()).arg(self.source()).args(more);
-        Running::start(&mut command)
-    }
-}
-
-/// The events of a sender that has ended.
-fn events(sender: &Running) -> Vec<Value> {
-    let lines = sender.stdout.rest();
-    let event = |line: &String| serde_json::from_str(line).expect("JSON");
-    lines.iter().map(event).collect()
-}
-
-/// The last event of a kind.
-#[track_caller]
-fn last<'a>(events: &'a [Value], kind: &str) -> &'a Value {
-    let found = events.iter().rev().find(|event| event["event"] == kind);
-    found.unwrap_or_else(|| panic!("no {kind} in {events:#?}"))
-}
 
 /// Whoever is killed and wherever, the same commands again bring the file, and send only what is not there.
 #[test]
@@ -222,9 +135,11 @@ fn damaged_lost_and_repeated_bytes_are_found_and_mended() {
 fn a_stall_is_waited_for_and_costs_no_connection() {
     let places = Places::with(Seeded(7).bytes(2 * CHUNK));
     let mut receiver = places.receiver(&["--no-fsync"]);
-    let stall = Harm::Stall(Duration::from_secs(3));
-    let proxy = Proxy::faulty(receiver.socket_address(), vec![Fault::Up(CHUNK, stall)]);
+    let fault = Fault::Up(CHUNK, Harm::Hold);
+    let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
     let mut sender = places.sender(proxy.address, &[]);
+    proxy.strikes();
+    proxy.release();
     assert_eq!(sender.ends(), 0, "{:?}", sender.stderr.rest());
     assert_eq!(receiver.run.ends(), 0);
     assert_eq!(proxy.connections(), 1);
@@ -234,14 +149,17 @@ fn a_stall_is_waited_for_and_costs_no_connection() {
 /// Nobody says that the connection is dead: the watchdogs of both ends have to find it out.
 #[test]
 fn a_dead_connection_is_given_up_and_the_transfer_goes_on_over_another() {
-    for fault in [
-        Fault::Up(CHUNK / 2, Harm::Silence),
-        Fault::Down(60, Harm::Silence),
+    // How much of it had come through whole, and how many connections die.
+    for (faults, kept) in [
+        (vec![Fault::Up(5 * CHUNK / 2, Harm::Silence)], 2 * CHUNK),
+        (vec![Fault::Down(60, Harm::Silence)], 0),
+        (vec![Fault::Up(3 * CHUNK / 2, Harm::Silence); 2], 2 * CHUNK),
     ] {
-        let of = format!("{fault:?}");
-        let places = Places::with(Seeded(8).bytes(2 * CHUNK));
+        let of = format!("{faults:?}");
+        let deaths = faults.len();
+        let places = Places::with(Seeded(8).bytes(4 * CHUNK));
         let mut receiver = places.receiver(&["--no-fsync", "--stall-timeout", "1s"]);
-        let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
+        let proxy = Proxy::faulty(receiver.socket_address(), faults);
         let mut sender = places.sender(proxy.address, &["--stall-timeout", "1s"]);
         assert_eq!(sender.ends(), 0, "{of}: {:?}", sender.stderr.rest());
         assert_eq!(
@@ -250,8 +168,13 @@ fn a_dead_connection_is_given_up_and_the_transfer_goes_on_over_another() {
             "{of}: {:?}",
             receiver.run.stderr.rest()
         );
-        assert!(proxy.connections() > 1, "{of}");
+        assert_eq!(proxy.connections(), deaths + 1, "{of}");
         places.assert_arrived(&of);
+        let events = events(&sender);
+        // Who has not said hello has not been met.
+        assert_eq!(last(&events, "connected")["again"], kept > 0, "{of}");
+        let reused = last(&events, "file")["reused"].as_u64().expect("a number");
+        assert!(reused >= kept as u64, "{of}: {reused}");
     }
 }
 
@@ -343,18 +266,79 @@ fn two_senders_of_one_name_do_not_mix() {
     let receiver = first.receiver(&["--no-fsync", "--keep-open"]);
     let proxy = Proxy::faulty(
         receiver.socket_address(),
-        vec![Fault::Up(CHUNK, Harm::Stall(Duration::from_secs(1)))],
+        vec![Fault::Up(CHUNK + CHUNK / 2, Harm::Hold)],
     );
     let mut slow = first.sender(proxy.address, &[]);
     proxy.strikes();
+    // A chunk has been written: it has the partial file.
+    let begun = std::time::Instant::now();
+    while first.kept() == 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
     let mut fast = second.sender(receiver.socket_address(), &[]);
-    let ends = [slow.ends(), fast.ends()];
-    // Whoever comes second is told so; and what is there is of one of them.
-    assert!(ends.contains(&0), "{ends:?}");
-    let there = fs::read(first.to().join(NAME)).expect("it is there");
-    let winner = if ends[0] == 0 { &first } else { &second };
-    assert!(there == winner.content, "{ends:?}");
-    assert!(ends == [0, 0] || ends.contains(&7), "{ends:?}");
+    assert_eq!(fast.ends(), 7);
+    let events = events(&fast);
+    let refused = last(&events, "file");
+    assert_eq!(refused["reason"], "busy", "{refused}");
+    assert_eq!(refused["text"], "another transfer is writing it there");
+    proxy.release();
+    assert_eq!(slow.ends(), 0);
+    first.assert_arrived("two senders");
+}
+
+/// A directory that is said to be stored is not offered again, so it must not need anything more by then.
+#[cfg(unix)]
+#[test]
+fn directories_that_a_killed_receiver_had_stored_are_as_they_should_be() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let places = Places::with(Seeded(14).bytes(3 * CHUNK));
+    let tree = places.folder.path().join("from/t");
+    for (name, mode) in [("", 0o755), ("done", 0o751), ("done/deeper", 0o711)] {
+        let folder = tree.join(name);
+        fs::create_dir(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("a mode");
+        fs::write(folder.join("small"), "x").expect("written");
+    }
+    fs::rename(places.source(), tree.join("large")).expect("moved");
+    let umask = {
+        let plain = places.folder.path().join("plain");
+        fs::create_dir(&plain).expect("a folder");
+        0o777 & !fs::metadata(plain).expect("it is there").mode()
+    };
+    let assert_same = |name: &str| {
+        let source = fs::metadata(tree.join(name)).expect("it is there");
+        let stored = fs::metadata(places.to().join("t").join(name)).expect("it is there");
+        assert_eq!(
+            stored.mode() & 0o7777,
+            source.mode() & 0o777 & !umask,
+            "{name}"
+        );
+        assert_eq!(
+            (stored.mtime(), stored.mtime_nsec()),
+            (source.mtime(), source.mtime_nsec()),
+            "{name}"
+        );
+    };
+
+    let mut receiver = places.receiver(&["--no-fsync"]);
+    let fault = Fault::Up(2 * CHUNK, Harm::Silence);
+    let proxy = Proxy::faulty(receiver.socket_address(), vec![fault]);
+    let mut command = sockkit(&["--json", "send-file", "--plain"]);
+    command.arg(proxy.address.to_string()).arg(&tree);
+    let mut sender = Running::start(&mut command);
+    sender.stdout.until(r#""event":"file","path":"t/done""#);
+    proxy.strikes();
+    receiver.run.kill();
+    assert_same("done");
+    assert_same("done/deeper");
+    let mut receiver = places.receiver(&["--no-fsync"]);
+    proxy.leads_to(receiver.socket_address());
+    assert_eq!(sender.ends(), 0, "{:?}", sender.stderr.rest());
+    assert_eq!(receiver.run.ends(), 0);
+    for name in ["", "done", "done/deeper"] {
+        assert_same(name);
+    }
 }
 
 /// A directory that is said to be stored is not offered again, so it must not need anything more by then.

@@ -235,7 +235,7 @@ const SEND_FILE: Page = Page {
         "Sends files and directories to a recv-file. Status 0 means that the other end has every byte, that its SHA-256 matched, and that it is on disk under its final name.",
         "A PATH arrives under its last component; dir and dir/ are the same. One that ends in . or .. has no name of its own: what is in it arrives without a directory around it. A link that is named is followed, others are sent as links. - is stdin, which arrives as --name.",
         "When the connection is cut it is made again, and only what the other end does not have is sent: a partial file, or an older version of the file, is compared piece by piece. The same command does so after it was killed. Nothing is believed because of a length or a time; at the end both ends compare the SHA-256 of each file, the one that sha256sum(1) prints.",
-        "A file that changes while it is sent is read again, up to three times, and then said to have changed. stdin can be read only once: after a cut the same producer and command have to be run again, and what is there needs no sending.",
+        "A file that changes while it is sent is read again, up to three times, and then said to have changed, with status 6 if there was nothing else. stdin can be read only once: after a cut the same producer and command have to be run again, and what is there needs no sending.",
         "Patterns of --exclude and --include: one without a slash is compared with the last component, one with a slash with the whole path as it is sent. * and ? do not match a slash, ** does. A slash at the end means directories only.",
         SECRET,
         "With --plain nothing is encrypted: damage on the way is found all the same, tampering is not.",

@@ -7,6 +7,7 @@ use crate::transfer::wire::{Failure, Refusal, Verdict};
 /// Looks at each entry as it is settled.
 #[derive(Debug, Default)]
 pub struct Judge {
+    /// What was sent is not what is at the other end, or not what the source is any more.
     mismatches: u64,
     /// Refused in the end: the name was taken while the content came.
     taken: u64,
@@ -18,7 +19,9 @@ impl Judge {
     /// An entry has its verdict.
     pub fn see(&mut self, file: &FileReport) {
         match file.outcome {
-            Outcome::Settled(Verdict::Failed(Failure::Mismatch)) => self.mismatches += 1,
+            Outcome::Settled(Verdict::Failed(Failure::Mismatch | Failure::SourceChanged)) => {
+                self.mismatches += 1;
+            }
             Outcome::Settled(Verdict::Failed(
                 Failure::Exists | Failure::Busy | Failure::InTheWay,
             )) => self.taken += 1,

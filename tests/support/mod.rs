@@ -4,6 +4,7 @@
 pub mod certificates;
 #[cfg(target_os = "linux")]
 pub mod mounts;
+pub mod places;
 pub mod proxy;
 
 use std::ffi::OsStr;

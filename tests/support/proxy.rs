@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::PATIENCE;
+use super::sockkit::transfer::frame;
 
 /// What happens to a connection. Bytes are counted from 0.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub enum Fault {
     Up(usize, Harm),
     /// Something happens at this byte to whoever connected.
     Down(usize, Harm),
+    /// This byte of the content that a transfer's sender who connected sends is another, and all checksums fit.
+    Forge(usize),
 }
 
 /// What happens to bytes on their way.
@@ -32,8 +35,10 @@ pub enum Harm {
     Drop(usize),
     /// So many bytes from this one on arrive twice.
     Duplicate(usize),
-    /// Nothing arrives for this long.
-    Stall(Duration),
+    /// Nothing arrives until [`Proxy::release`].
+    Hold,
+    /// The connection is reset.
+    Cut,
     /// Nothing arrives any more, and nobody says so.
     Silence,
     /// The connection ends in this direction, in an orderly way.
@@ -43,9 +48,12 @@ pub enum Harm {
 /// Forwards to a server. What happens to connection number n is `faults[n]`; nothing to those beyond the list.
 pub struct Proxy {
     pub address: SocketAddr,
+    #[cfg(unix)]
     target: Arc<Mutex<SocketAddr>>,
     accepted: Arc<AtomicUsize>,
     struck: Receiver<()>,
+    let_go: Sender<()>,
+    passed: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -62,6 +70,10 @@ impl Proxy {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
         let (strike, struck) = mpsc::channel();
+        let (let_go, held) = mpsc::channel();
+        let held = Arc::new(Mutex::new(held));
+        let passed = Arc::new(AtomicUsize::new(0));
+        let passed_down = Arc::clone(&passed);
         // The thread ends with the test process: accept(2) has no other end.
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -81,30 +93,51 @@ impl Proxy {
                 let (up, down) = match fault {
                     Fault::Up(at, harm) => (Some((at, harm)), None),
                     Fault::Down(at, harm) => (None, Some((at, harm))),
-                    Fault::None | Fault::Cut(_) => (None, None),
+                    Fault::None | Fault::Cut(_) | Fault::Forge(_) => (None, None),
                 };
-                for (from, to, harm) in [(&client, &server, up), (&server, &client, down)] {
-                    let way = Way {
-                        from: from.try_clone().expect("a handle"),
-                        to: to.try_clone().expect("a handle"),
-                        budget: Arc::clone(&budget),
-                        strike: strike.clone(),
-                        harm,
-                        at: 0,
-                    };
-                    thread::spawn(move || way.forward());
-                }
+                let way = |from: &TcpStream, to: &TcpStream, harm| Way {
+                    from: from.try_clone().expect("a handle"),
+                    to: to.try_clone().expect("a handle"),
+                    budget: Arc::clone(&budget),
+                    strike: strike.clone(),
+                    held: Arc::clone(&held),
+                    passed: Arc::new(AtomicUsize::new(0)),
+                    harm,
+                    at: 0,
+                };
+                let up = way(&client, &server, up);
+                let mut down = way(&server, &client, down);
+                down.passed = Arc::clone(&passed_down);
+                thread::spawn(move || match fault {
+                    Fault::Forge(at) => up.forge(at),
+                    _ => up.forward(),
+                });
+                thread::spawn(move || down.forward());
             }
         });
         Self {
             address,
+            #[cfg(unix)]
             target,
             accepted,
             struck,
+            let_go,
+            passed,
         }
     }
 
+    /// Lets go of what a [`Harm::Hold`] holds, or of the next if none does yet.
+    pub fn release(&self) {
+        let _ = self.let_go.send(());
+    }
+
+    /// How many bytes have come for those who connected, over all connections.
+    pub fn passed_down(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
+    }
+
     /// Connections that come from now on are forwarded to another server.
+    #[cfg(unix)]
     pub fn leads_to(&self, target: SocketAddr) {
         *self.target.lock().expect("whole") = target;
     }
@@ -134,6 +167,8 @@ struct Way {
     to: TcpStream,
     budget: Arc<AtomicUsize>,
     strike: Sender<()>,
+    held: Arc<Mutex<Receiver<()>>>,
+    passed: Arc<AtomicUsize>,
     harm: Option<(usize, Harm)>,
     /// How many bytes came in.
     at: usize,
@@ -147,6 +182,7 @@ impl Way {
                 let _ = self.to.shutdown(Shutdown::Write);
                 return;
             }
+            self.passed.fetch_add(count, Ordering::SeqCst);
             let Some(bytes) = self.harmed(&buffer[..count]) else {
                 return;
             };
@@ -194,7 +230,16 @@ impl Way {
                         let copy = bytes[place..end].to_vec();
                         bytes.splice(place..place, copy);
                     }
-                    Harm::Stall(time) => thread::sleep(time),
+                    Harm::Hold => {
+                        let held = self.held.lock().expect("whole");
+                        // Let go as well when the test is over.
+                        let _ = held.recv();
+                    }
+                    Harm::Cut => {
+                        reset(&self.from);
+                        reset(&self.to);
+                        return None;
+                    }
                     Harm::Silence => {
                         let _ = self.to.write_all(&bytes[..place]);
                         let _ = self.strike.send(());
@@ -214,6 +259,51 @@ impl Way {
             _ => {}
         }
         Some(bytes)
+    }
+}
+
+impl Way {
+    /// Forwards frames of a transfer, which are taken apart for it and sealed again.
+    fn forge(mut self, at: usize) {
+        if self.forge_frames(at).is_err() {
+            reset(&self.to);
+        } else {
+            let _ = self.to.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn forge_frames(&mut self, at: usize) -> std::io::Result<()> {
+        let mut preface = [0; frame::PREFACE.len()];
+        self.from.read_exact(&mut preface)?;
+        self.to.write_all(&preface)?;
+        let mut seal = frame::Encoder::new(frame::Protection::Checksums);
+        let mut content = 0;
+        let mut header = [0; frame::HEADER_LEN];
+        while let Ok(()) = self.from.read_exact(&mut header) {
+            let number = |bytes: &[u8]| {
+                bytes
+                    .iter()
+                    .rev()
+                    .fold(0, |sum, b| sum << 8 | usize::from(*b))
+            };
+            let (len, kind) = (number(&header[..4]), header[4]);
+            let mut body = vec![0; len];
+            self.from.read_exact(&mut body)?;
+            let head = match kind {
+                frame::kind::DATA => number(&header[5..8]),
+                _ => len,
+            };
+            let payload = &mut body[head..];
+            if let Some(byte) = at.checked_sub(content).and_then(|at| payload.get_mut(at)) {
+                *byte ^= 1;
+                let _ = self.strike.send(());
+            }
+            content += len - head;
+            let header = seal.seal(kind, head, len - head, frame::crc(0, &body));
+            self.to.write_all(&header)?;
+            self.to.write_all(&body)?;
+        }
+        Ok(())
     }
 }
 
