@@ -1,8 +1,8 @@
 //! The numbers of the catalogue against those that the libc and windows-sys crates have for the system it is built for.
 //!
 //! They are compared while this is compiled, so that type-checking for a system is enough: nobody needs to have it. The
-//! crates know two thirds of the catalogue; the other numbers were compared by hand with the headers of Linux 6.18, XNU,
-//! FreeBSD, OpenBSD, NetBSD and mingw-w64. Of DragonFly those of RFC 3542 were taken from its kin.
+//! crates know most of the catalogue. The other numbers were compared by hand with the headers of Linux, XNU,
+//! OpenBSD, NetBSD and mingw-w64; of FreeBSD and DragonFly those of RFC 3542 were not, and are what their kin has.
 
 #![allow(clippy::unnecessary_cast, deprecated)]
 
