@@ -11,7 +11,11 @@
 # that run fail, and the failure is printed instead of a figure.
 #
 # The yardsticks: `naive` (naive_echo.c) is the least that an echo can be, epoll, read and write; for datagrams
-# recvfrom and sendto. `ncat -k -e /bin/cat` and `socat ...,fork EXEC:cat` are measured where they are installed.
+# recvfrom and sendto. `tokio` (tokio_echo/) is the least that one is on tokio, for TCP; its crates are fetched when
+# it is built the first time, and where that is not possible it is left out. `ncat -k -e /bin/cat` and
+# `socat ...,fork EXEC:cat` are measured where they are installed.
+#
+# "x best" is the ratio to the better of naive and tokio.
 #
 #   tcp      Closed loop: each connection has one message on its way.
 #   udp      The same with so many sockets. lost: answers that did not come within a second.
@@ -28,7 +32,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 export LC_ALL=C
 
 runs=5 seconds=2 only='tcp,udp,idle,threads' quick='' crowd=10000
-servers='sockkit naive ncat socat'
+servers='sockkit naive tokio ncat socat'
 
 arguments=("$@")
 while (($#)); do
@@ -47,7 +51,7 @@ if [[ -z ${SOCKKIT_BENCH_DIR-} ]]; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     cd "$here/.."
-    # SOCKKIT and LOAD may name what is built already.
+    # SOCKKIT, LOAD and TOKIO may name what is built already.
     if [[ -z ${SOCKKIT-} || -z ${LOAD-} ]]; then
         say 'building'
         cargo build --release --locked --message-format=json --bin sockkit >"$work/built"
@@ -56,7 +60,12 @@ if [[ -z ${SOCKKIT_BENCH_DIR-} ]]; then
     fi
     [[ -x $SOCKKIT && -x $LOAD ]] || die 'cargo does not say where it put what it built'
     cc -O2 -o "$work/naive_echo" benches/naive_echo.c
-    export SOCKKIT LOAD SOCKKIT_BENCH_DIR=$work
+    if [[ -z ${TOKIO-} ]]; then
+        TOKIO=$work/tokio/release/tokio_echo
+        cargo build --release --locked --quiet --manifest-path benches/tokio_echo/Cargo.toml \
+            --target-dir "$work/tokio" || say 'tokio_echo cannot be built: it is LEFT OUT'
+    fi
+    export SOCKKIT LOAD TOKIO SOCKKIT_BENCH_DIR=$work
     user=()
     ((EUID == 0)) || user=(--user --map-root-user)
     unshare "${user[@]}" --net bash "$here/echo.sh" "${arguments[@]}"
@@ -95,6 +104,7 @@ start() {
     case $1-$2 in
     sockkit-*) command=("$SOCKKIT" -q echo "$2://127.0.0.1:$port" --idle-timeout off --max-clients 20000 "${@:3}") ;;
     naive-tcp) command=("$work/naive_echo" "$port") ;;
+    tokio-tcp) command=("$TOKIO" "$port") ;;
     naive-udp) command=("$work/naive_echo" "$port" udp) ;;
     ncat-tcp) command=(ncat -k -l -m 5000 -e /bin/cat 127.0.0.1 "$port") ;;
     socat-tcp) command=(socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024" EXEC:cat) ;;
@@ -124,14 +134,23 @@ load() {
     fi
 }
 
+# case: which of the two yardsticks did better there.
+better() {
+    local naive tokio
+    naive=$(median "$work/$1.naive" trips_per_s) tokio=$(median "$work/$1.tokio" trips_per_s)
+    awk -v naive="$naive" -v tokio="$tokio" \
+        'BEGIN { print (tokio != "-" && (naive == "-" || tokio + 0 > naive + 0)) ? "tokio" : "naive" }'
+}
+
 # case, columns in front: a row for each server that was tried.
 rows() {
-    local server file
+    local server file best
+    best=$(better "$1")
     for server in $servers; do
         file=$work/$1.$server
         if [[ -e $file ]]; then
             echo "| $2 | $server | $(median "$file" trips_per_s) | $(span "$file" trips_per_s) |" \
-                "$(ratio "$file" "$work/$1.naive" trips_per_s) | $(median "$file" p50_us) |" \
+                "$(ratio "$file" "$work/$1.$best" trips_per_s) | $(median "$file" p50_us) |" \
                 "$(median "$file" p99_us) | $(median "$file" max_us) |"
         fi
         if [[ -e $file.failed ]]; then
@@ -141,7 +160,7 @@ rows() {
 }
 
 table() {
-    printf '\n| %s | server | round trips/s | least-greatest | x naive | p50, µs | p99, µs | greatest, µs |\n' "$1"
+    printf '\n| %s | server | round trips/s | least-greatest | x best | p50, µs | p99, µs | greatest, µs |\n' "$1"
     echo '|---|---|---|---|---|---|---|---|'
 }
 

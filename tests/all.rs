@@ -11,6 +11,7 @@ mod echo;
 mod echo_tls;
 mod house;
 mod inspect;
+mod inspect_hosts;
 mod serve_chat;
 mod support;
 mod transfer;

@@ -475,14 +475,7 @@ mod unix {
     #[test]
     fn a_peer_that_never_reads_costs_little_and_harms_nobody() {
         let echo = Echo::tcp(&[]);
-        let resident = || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", echo.run.id()))
-                .expect("a running server");
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            let size = line.expect("a size").trim().trim_end_matches(" kB");
-            size.parse::<u64>().expect("a number")
-        };
-        let before = resident();
+        let before = resident(&echo);
         let deaf = echo.connect();
         deaf.set_nonblocking(true).expect("non-blocking");
         let mut stream = echo.connect();
@@ -501,7 +494,7 @@ mod unix {
             stream.read_exact(&mut [0]).expect("it answers");
         }
         assert!(written > 100_000, "{written}");
-        let grown = resident().saturating_sub(before);
+        let grown = resident(&echo).saturating_sub(before);
         assert!(grown < 4096, "{grown} KiB more");
     }
 
@@ -540,6 +533,84 @@ mod unix {
         assert_eq!(from.port(), port);
         assert!(!from.ip().is_multicast());
     }
+
+    /// All of loopback is asked; the answer comes from an address of one.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_broadcast_is_answered_from_an_address_of_its_own() {
+        let echo = Echo::start(&["udp://0.0.0.0:0"], &[]);
+        let port = echo.socket_address().port();
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_broadcast(true).expect("SO_BROADCAST");
+        socket
+            .send_to(b"hello", ("127.255.255.255", port))
+            .expect("sent");
+        let mut buffer = [0; 10];
+        let (count, from) = socket.recv_from(&mut buffer).expect("an answer");
+        assert_eq!(&buffer[..count], b"hello");
+        assert_eq!(from, SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+
+    /// No loopback carries groups of IPv6, so the kernel is asked whether it belongs to this one (/proc/net/igmp6).
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_multicast_group_of_ipv6_is_joined() {
+        use std::io::Write;
+        if UdpSocket::bind("[::1]:0").is_err() {
+            let _ = writeln!(
+                std::io::stderr(),
+                "LEFT OUT: groups of IPv6: there is no IPv6 here"
+            );
+            return;
+        }
+        // Of this run alone.
+        let own = std::process::id();
+        let group = format!("ff12::{:x}:{:x}%lo", own >> 16, own & 0xffff);
+        let echo = Echo::start(&["udp://[::]:0"], &["--join", &group]);
+        let groups = std::fs::read_to_string(format!("/proc/{}/net/igmp6", echo.run.id()))
+            .expect("the groups");
+        let wanted = format!("ff12{:028x}", own);
+        let line = groups.lines().find(|line| line.contains(&wanted));
+        let line = line.unwrap_or_else(|| panic!("{wanted} in {groups}"));
+        assert_eq!(line.split_whitespace().nth(1), Some("lo"), "{line}");
+    }
+}
+
+/// What the kernel and a program have of an idle connection is a few hundred bytes of the program: no buffer of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_connection_costs_less_than_a_kibibyte() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("as many files as are allowed");
+    let echo = Echo::tcp(&["-q", "--max-clients", "5000"]);
+    let talked = |count: usize| -> Vec<TcpStream> {
+        let mut streams: Vec<TcpStream> = (0..count).map(|_| echo.connect()).collect();
+        for stream in &mut streams {
+            stream.write_all(&[7; 1000]).expect("it is read");
+            stream.read_exact(&mut [0; 1000]).expect("it answers");
+        }
+        streams
+    };
+    // What is there once for all is there then.
+    let _first = talked(100);
+    let before = resident(&echo);
+    const COUNT: usize = 800;
+    let _crowd = talked(COUNT);
+    let grown = resident(&echo).saturating_sub(before);
+    assert!(grown < COUNT as u64, "{grown} KiB for {COUNT} connections");
+}
+
+/// How much memory the server has, in KiB.
+#[cfg(target_os = "linux")]
+fn resident(echo: &Echo) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", echo.run.id()))
+        .expect("a running server");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let size = line.expect("a size").trim().trim_end_matches(" kB");
+    size.parse().expect("a number")
 }
 
 /// An option that is for no socket of the command is a mistake, and what became of the others is told with -v.

@@ -1,16 +1,36 @@
 //! The driver for datagrams: it moves them between sockets and a [`DatagramMachine`] and knows no protocol.
 //!
-//! One thread, one poll, as [`crate::core::event_loop`]. A datagram that is answered on the spot is one
-//! receive and one send, from the buffer that it came into. Room for output is watched only while a socket
+//! One thread, one poll, as [`crate::core::event_loop`]. What a socket has is taken in and answered on the spot, from
+//! the buffer that it came into, many with one call where the system can do that. Room for output is watched only while a socket
 //! has none: Linux announces it for UDP each time that a datagram was taken at the other end, which would
 //! wake the driver twice for each.
 
+#[cfg_attr(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd"
+    ),
+    path = "datagram/batch.rs"
+)]
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd"
+    )),
+    path = "datagram/single.rs"
+)]
+mod batch;
 pub mod contract;
 pub mod open;
 #[cfg_attr(unix, path = "datagram/unix.rs")]
 #[cfg_attr(not(unix), path = "datagram/windows.rs")]
 mod system;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -18,7 +38,8 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
-use self::contract::{Answer, Correspondent, DatagramMachine, Outgoing, Route};
+use self::batch::Batch;
+use self::contract::{Answer, Arrival, Correspondent, DatagramMachine, Outgoing, Route};
 use crate::core::event_loop::{Gone, wall_clock};
 use crate::core::machine::{Now, Signal};
 use crate::error::{Error, Kind, Result};
@@ -59,10 +80,36 @@ struct Watched {
     socket: DatagramSocket,
     /// There may be something to receive.
     readable: bool,
-    /// The system had no room for this, and has not said since that it has. Nothing is received meanwhile:
-    /// its answer would find no room either.
-    held: Option<Outgoing>,
+    /// The system had no room for the first of these, and has not said since that it has. Nothing is received
+    /// meanwhile: its answer would find no room either. So these are no more than the answers to one batch.
+    held: VecDeque<Outgoing>,
     blocked: bool,
+}
+
+/// A datagram that came, and where it is in the buffer.
+struct Received {
+    at: usize,
+    length: usize,
+    arrival: Arrival,
+}
+
+/// The room that datagrams and their answers take in one turn, used again in the next.
+struct Desk {
+    /// By socket.
+    batches: Vec<Batch>,
+    buffer: Vec<u8>,
+    received: Vec<Received>,
+}
+
+impl Desk {
+    fn new(sockets: usize) -> Self {
+        Self {
+            batches: (0..sockets).map(|_| Batch::new()).collect(),
+            // What is never written to takes no memory.
+            buffer: vec![0; BUFFER.max(Batch::BUFFER)],
+            received: Vec::new(),
+        }
+    }
 }
 
 /// Runs a machine.
@@ -73,7 +120,6 @@ pub struct DatagramLoop<M> {
     sockets: Vec<Watched>,
     handle: DatagramHandle,
     signals: Receiver<Signal>,
-    buffer: Vec<u8>,
 }
 
 impl<M: DatagramMachine> DatagramLoop<M> {
@@ -98,7 +144,6 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 waker,
             },
             signals,
-            buffer: vec![0; BUFFER],
         })
     }
 
@@ -121,7 +166,7 @@ impl<M: DatagramMachine> DatagramLoop<M> {
         self.sockets.push(Watched {
             socket,
             readable: true,
-            held: None,
+            held: VecDeque::new(),
             blocked: false,
         });
         Ok(())
@@ -132,6 +177,7 @@ impl<M: DatagramMachine> DatagramLoop<M> {
     pub fn run(&mut self, act: &mut dyn FnMut(M::Action)) -> Result<()> {
         let cannot = |error| Error::new(Kind::Other, "cannot wait for sockets").because(error);
         let mut events = Events::with_capacity(64);
+        let mut desk = Desk::new(self.sockets.len());
         self.settle(self.now(), act);
         while !self.machine.is_done() {
             match self.poll.poll(&mut events, self.patience()) {
@@ -164,7 +210,7 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 self.machine.deadline(now);
             }
             for socket in 0..self.sockets.len() {
-                self.serve(now, socket)?;
+                self.serve(now, socket, &mut desk)?;
             }
             self.settle(now, act);
         }
@@ -191,27 +237,28 @@ impl<M: DatagramMachine> DatagramLoop<M> {
     }
 
     /// Takes in what one socket has, and answers it.
-    fn serve(&mut self, now: Now, socket: usize) -> Result<()> {
-        if !self.sockets[socket].blocked
-            && let Some(held) = self.sockets[socket].held.take()
-        {
-            self.send(now, &held.route, &held.bytes)?;
+    fn serve(&mut self, now: Now, socket: usize, desk: &mut Desk) -> Result<()> {
+        if !self.sockets[socket].blocked {
+            for held in std::mem::take(&mut self.sockets[socket].held) {
+                self.send(now, &held.route, &held.bytes)?;
+            }
         }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let result = self.serve_from(now, socket, &mut buffer);
-        self.buffer = buffer;
-        result
-    }
-
-    fn serve_from(&mut self, now: Now, socket: usize, buffer: &mut [u8]) -> Result<()> {
         let mut failures = 0;
-        for _ in 0..BUDGET {
+        let mut count = 0;
+        while count < BUDGET && failures < FAILURES {
             let watched = &mut self.sockets[socket];
             if !watched.readable || watched.blocked || self.machine.is_done() {
                 break;
             }
-            let (count, arrival) = match watched.socket.receive(socket, buffer) {
-                Ok(received) => received,
+            desk.received.clear();
+            let received = desk.batches[socket].receive(
+                &mut watched.socket,
+                socket,
+                &mut desk.buffer,
+                &mut desk.received,
+            );
+            match received {
+                Ok(had_no_more) => watched.readable = !had_no_more,
                 Err(error) => {
                     match error.kind() {
                         io::ErrorKind::WouldBlock => watched.readable = false,
@@ -223,16 +270,41 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                             self.machine.undelivered(now, socket, kind);
                         }
                     }
-                    if failures == FAILURES {
-                        break;
-                    }
                     continue;
                 }
-            };
-            match self.machine.received(now, &arrival, &mut buffer[..count]) {
+            }
+            count += desk.received.len();
+            self.answer(now, socket, desk)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over what came in, and sends what goes back.
+    fn answer(&mut self, now: Now, socket: usize, desk: &mut Desk) -> Result<()> {
+        let mut answers: Vec<(&Route, Answer, usize, usize)> = Vec::new();
+        for one in &desk.received {
+            let bytes = &mut desk.buffer[one.at..one.at + one.length];
+            match self.machine.received(now, &one.arrival, bytes) {
                 Answer::Nothing => {}
-                Answer::Same => self.send(now, &arrival.route, &buffer[..count])?,
-                Answer::Other(bytes) => self.send(now, &arrival.route, &bytes)?,
+                answer => answers.push((&one.arrival.route, answer, one.at, one.length)),
+            }
+        }
+        let answers: Vec<(&Route, &[u8])> = answers
+            .iter()
+            .map(|(route, answer, at, length)| match answer {
+                Answer::Other(bytes) => (*route, &**bytes),
+                Answer::Same | Answer::Nothing => (*route, &desk.buffer[*at..*at + *length]),
+            })
+            .collect();
+        let mut rest = &answers[..];
+        while !rest.is_empty() {
+            if !self.sockets[socket].blocked {
+                let sent = desk.batches[socket].send(&self.sockets[socket].socket, rest);
+                rest = &rest[sent..];
+            }
+            // One that was not taken with the others is looked at alone.
+            if let Some((route, bytes)) = rest.split_off_first() {
+                self.send(now, route, bytes)?;
             }
         }
         Ok(())
@@ -242,6 +314,13 @@ impl<M: DatagramMachine> DatagramLoop<M> {
         let Some(watched) = self.sockets.get_mut(route.socket) else {
             return Ok(());
         };
+        if watched.blocked {
+            watched.held.push_back(Outgoing {
+                route: route.clone(),
+                bytes: bytes.to_vec(),
+            });
+            return Ok(());
+        }
         loop {
             let Err(error) = watched.socket.send(route, bytes) else {
                 return Ok(());
@@ -257,7 +336,7 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 }
                 io::ErrorKind::WouldBlock => {
                     watched.blocked = true;
-                    watched.held = Some(Outgoing {
+                    watched.held.push_back(Outgoing {
                         route: route.clone(),
                         bytes: bytes.to_vec(),
                     });

@@ -111,11 +111,11 @@ pub fn is_slow(address: &Address) -> bool {
 fn choose(host: &Host, family: Family, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>> {
     let mut seen = HashSet::new();
     let any = !found.is_empty();
-    let chosen: Vec<_> = found
+    let mut chosen: Vec<_> = found
         .into_iter()
         .filter(|address| family.allows(address.ip()) && seen.insert(*address))
-        .take(MAX_ADDRESSES)
         .collect();
+    shorten(&mut chosen);
     if !chosen.is_empty() {
         return Ok(chosen);
     }
@@ -138,6 +138,19 @@ fn choose(host: &Host, family: Family, found: Vec<SocketAddr>) -> Result<Vec<Soc
         )),
         _ => Error::new(Kind::Unreachable, format!("no address for host {host}")),
     })
+}
+
+/// Leaves out the last ones beyond [`MAX_ADDRESSES`], of the IP version that has more: the other one may be the only one
+/// that works here.
+fn shorten(addresses: &mut Vec<SocketAddr>) {
+    while addresses.len() > MAX_ADDRESSES {
+        let v6 = addresses.iter().filter(|one| one.is_ipv6()).count();
+        let mostly_v6 = 2 * v6 > addresses.len();
+        match addresses.iter().rposition(|one| one.is_ipv6() == mostly_v6) {
+            Some(last) => addresses.remove(last),
+            None => return,
+        };
+    }
 }
 
 fn ask(name: &str, port: u16) -> Result<Vec<SocketAddr>> {
@@ -306,6 +319,17 @@ mod tests {
         let found: Vec<_> = (0..100).flat_map(|n| [v4(100 - n), v4(100 - n)]).collect();
         let chosen = choose(&host, Family::Any, found).unwrap();
         let expected: Vec<_> = (0..MAX_ADDRESSES as u32).map(|n| v4(100 - n)).collect();
+        assert_eq!(chosen, expected);
+    }
+
+    #[test]
+    fn fifty_addresses_keep_some_of_either_ip_version() {
+        let host = Host::Name("many.example".to_owned());
+        let v4 = |n: u32| SocketAddr::from((Ipv4Addr::from(n), 80));
+        let v6 = |n: u128| SocketAddr::from((Ipv6Addr::from(n), 80));
+        let found: Vec<_> = (1..=40).map(v4).chain((1..=10).map(v6)).collect();
+        let chosen = choose(&host, Family::Any, found).unwrap();
+        let expected: Vec<_> = (1..=22).map(v4).chain((1..=10).map(v6)).collect();
         assert_eq!(chosen, expected);
     }
 

@@ -9,7 +9,7 @@ use socket2::Socket;
 use crate::core::limits::open_file_limit;
 use crate::core::options::info::{On, Platform};
 use crate::core::options::{KINDS, Missing, open, read, sysctl};
-use crate::inspect::interfaces;
+use crate::inspect::interfaces::{self, Interface};
 use crate::inspect::report::{Cell, Report, Section};
 use crate::inspect::socket::Detail;
 
@@ -41,6 +41,7 @@ pub fn report(detail: Detail) -> Report {
         .iter()
         .map(|(kind, name)| (*kind, *name, open(*kind).ok()))
         .collect();
+    let interfaces = interfaces::all();
     let name = dns_lookup::get_hostname().ok();
     let resolved = name.as_deref().map(resolve);
     let names = vec![
@@ -68,14 +69,41 @@ pub fn report(detail: Detail) -> Report {
                 Missing::Unsupported,
             ),
         ),
-        ("IPv4".into(), Cell::flag(sockets[0].2.is_some())),
-        ("IPv6".into(), Cell::flag(sockets[1].2.is_some())),
+        (
+            "IPv4".into(),
+            version(
+                sockets[0].2.is_some(),
+                interfaces.as_ref().ok(),
+                IpAddr::is_ipv4,
+            ),
+        ),
+        (
+            "IPv6".into(),
+            version(
+                sockets[1].2.is_some(),
+                interfaces.as_ref().ok(),
+                IpAddr::is_ipv6,
+            ),
+        ),
     ];
     Report::new("host", name.unwrap_or_else(|| "this host".into()))
         .with(Section::facts("host", "", names))
-        .with(interfaces::section())
+        .with(interfaces::section(interfaces))
         .with(Section::facts("limits", "Limits", limits()))
         .with(defaults(&sockets, detail))
+}
+
+/// Whether the system speaks an IP version. It may do so and have no address: IPv6 switched off with
+/// net.ipv6.conf.all.disable_ipv6, or no interface that is up.
+fn version(speaks: bool, interfaces: Option<&Vec<Interface>>, is_of: fn(&IpAddr) -> bool) -> Cell {
+    let has_none = interfaces.is_some_and(|interfaces| {
+        let mut addresses = interfaces.iter().flat_map(|one| &one.addresses);
+        !addresses.any(|address| is_of(&address.ip))
+    });
+    match speaks && has_none {
+        true => Cell::flag(true).shown_as("yes, but no interface has an address"),
+        false => Cell::flag(speaks),
+    }
 }
 
 fn limits() -> Vec<(String, Cell)> {

@@ -34,10 +34,15 @@ pub struct Interface {
     pub addresses: Vec<InterfaceAddress>,
 }
 
+/// All interfaces.
+pub fn all() -> io::Result<Vec<Interface>> {
+    system::interfaces()
+}
+
 /// All interfaces, or why they cannot be known.
-pub fn section() -> Section {
+pub fn section(interfaces: io::Result<Vec<Interface>>) -> Section {
     const COLUMNS: [&str; 6] = ["name", "index", "state", "mtu", "mac", "addresses"];
-    let rows = match system::interfaces() {
+    let rows = match interfaces {
         Ok(interfaces) => interfaces.iter().map(row).collect(),
         Err(error) => vec![vec![
             Cell::Missing(Missing::from_error(&error));

@@ -60,11 +60,11 @@ pub fn run(ui: &Ui, args: &InspectArgs) -> Result<()> {
         return compare(ui, args, two);
     }
     let Some(pause) = args.watch else {
-        return View::new(args)?.show(ui);
+        return View::new(ui, args)?.show(ui);
     };
     // From here on, so that whoever ends it finds nothing left behind.
     let signals = signal::receiver()?;
-    let view = View::new(args)?;
+    let view = View::new(ui, args)?;
     view.show(ui)?;
     watch(ui, &view, pause, &signals)
 }
@@ -82,7 +82,7 @@ enum View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(args: &'a InspectArgs) -> Result<Self> {
+    fn new(ui: &Ui, args: &'a InspectArgs) -> Result<Self> {
         let detail = detail(args.all);
         if let Some(pid) = args.pid {
             return Ok(View::Process(pid, args.fd, args));
@@ -97,10 +97,7 @@ impl<'a> View<'a> {
             ));
         }
         if let Some(address) = &args.address {
-            return Ok(View::Ours(
-                vec![probe::connect(address, &dial_options(args))?],
-                detail,
-            ));
+            return Ok(View::Ours(vec![connected(ui, address, args)?], detail));
         }
         let socket = &args.dial.socket;
         if socket.ipv4
@@ -129,7 +126,11 @@ impl<'a> View<'a> {
             View::Process(pid, only, args) => {
                 // A program is given all there is; a person one line for each of many sockets, unless asked.
                 let brief = only.is_none() && !args.all && !ui.json() && args.watch.is_none();
-                let found = process::sockets_of(*pid, *only, detail(!brief))?;
+                let detail = match brief {
+                    true => Detail::Outline,
+                    false => Detail::All,
+                };
+                let found = process::sockets_of(*pid, *only, detail)?;
                 match brief {
                     true => vec![overview(*pid, &found)],
                     false => found.into_iter().map(|(_, report)| report).collect(),
@@ -157,6 +158,18 @@ impl<'a> View<'a> {
         }
         Ok(())
     }
+}
+
+/// Connects. Where that fails, what was found until then is shown all the same.
+fn connected(ui: &Ui, address: &str, args: &InspectArgs) -> Result<Subject> {
+    probe::connect(address, &dial_options(args)).map_err(|failed| {
+        if let Some(report) = &failed.report
+            && let Err(error) = ui.report(report)
+        {
+            return error;
+        }
+        failed.error
+    })
 }
 
 fn show(ui: &Ui, report: &Report) -> Result<()> {
@@ -261,7 +274,7 @@ fn compare(ui: &Ui, args: &InspectArgs, two: &[String]) -> Result<()> {
     let [a, b] = two else {
         return Err(Error::new(Kind::Usage, "--diff compares two things"));
     };
-    let (first, second) = (operand(args, a)?, operand(args, b)?);
+    let (first, second) = (operand(ui, args, a)?, operand(ui, args, b)?);
     // A profile says nothing of most options, and two profiles are compared whole.
     let only_shared = first.is_profile != second.is_profile;
     let cell =
@@ -287,7 +300,7 @@ struct Operand {
     is_profile: bool,
 }
 
-fn operand(args: &InspectArgs, text: &str) -> Result<Operand> {
+fn operand(ui: &Ui, args: &InspectArgs, text: &str) -> Result<Operand> {
     let profile = match text {
         "server" => Some(ProfileName::Server),
         "client" => Some(ProfileName::Client),
@@ -303,9 +316,7 @@ fn operand(args: &InspectArgs, text: &str) -> Result<Operand> {
     let values = match path.is_file() {
         true => saved(path)?,
         // Everything, as a saved report of a process has.
-        false => probe::connect(text, &dial_options(args))?
-            .report(Detail::All)
-            .flat(),
+        false => connected(ui, text, args)?.report(Detail::All).flat(),
     };
     Ok(Operand {
         values,

@@ -10,7 +10,7 @@ use crate::core::address::{Address, Endpoint, Host, Scheme, UnixName, Use};
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::options::info::{On, When};
 use crate::core::options::{Settings, open};
-use crate::core::resolve::resolve;
+use crate::core::resolve::{MAX_ADDRESSES, resolve};
 use crate::core::socket::{ListenOptions, Listening, listen};
 use crate::error::{Error, IoReason, Kind, Result};
 use crate::inspect::host::in_time;
@@ -63,22 +63,50 @@ impl Subject {
     }
 }
 
+/// Why there is no connection to look at, and what was found on the way there.
+#[derive(Debug)]
+pub struct Unconnected {
+    /// Why.
+    pub error: Error,
+    /// Resolution and attempts, if it came that far: what somebody who looks for the reason wants to see.
+    pub report: Option<Box<Report>>,
+}
+
+impl From<Error> for Unconnected {
+    fn from(error: Error) -> Self {
+        let report = None;
+        Self { error, report }
+    }
+}
+
+impl Unconnected {
+    fn after(error: Error, address: &Address, sections: Vec<Section>) -> Self {
+        let mut report = Report::new("address", address.to_string());
+        report.sections = sections;
+        Self {
+            error,
+            report: Some(Box::new(report)),
+        }
+    }
+}
+
 /// Connects to an address.
-pub fn connect(text: &str, options: &DialOptions) -> Result<Subject> {
+pub fn connect(text: &str, options: &DialOptions) -> Result<Subject, Unconnected> {
     let address = Address::parse(text, Use::Connect { default_port: None })?;
     match (address.scheme(), address.endpoint()) {
         (Scheme::Tls, _) => Err(Error::new(
             Kind::Usage,
             format!("inspect does not speak TLS: {address}"),
         )
-        .hint("leave out tls:// to look at the TCP connection below it")),
+        .hint("leave out tls:// to look at the TCP connection below it")
+        .into()),
         (Scheme::Udp, _) => connect_udp(&address, options),
-        (_, Endpoint::Unix(name)) => connect_unix(&address, name, options),
+        (_, Endpoint::Unix(name)) => Ok(connect_unix(&address, name, options)?),
         _ => connect_tcp(&address, options),
     }
 }
 
-fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject> {
+fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject, Unconnected> {
     let mut attempts = Vec::new();
     let mut resolution = Vec::new();
     let mut watch = |step: Step| match step {
@@ -98,21 +126,27 @@ fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject> {
         // It has a section of its own.
         Step::Granted(_) | Step::Secured { .. } => {}
     };
-    let dialled = dial(address, options, &mut watch)?;
-    Ok(Subject {
-        socket: Held::Dialled(dialled),
-        name: address.to_string(),
-        before: vec![
-            Section::facts("resolution", "Resolution", resolution),
-            Section::table(
-                "attempts",
-                "Attempts",
-                &["address", "took", "outcome"],
-                attempts,
-            ),
-        ],
-        settings: options.settings.clone(),
-    })
+    let dialled = dial(address, options, &mut watch);
+    let was_resolved = !resolution.is_empty();
+    let before = vec![
+        Section::facts("resolution", "Resolution", resolution),
+        Section::table(
+            "attempts",
+            "Attempts",
+            &["address", "took", "outcome"],
+            attempts,
+        ),
+    ];
+    match dialled {
+        Ok(dialled) => Ok(Subject {
+            socket: Held::Dialled(dialled),
+            name: address.to_string(),
+            before,
+            settings: options.settings.clone(),
+        }),
+        Err(error) if was_resolved => Err(Unconnected::after(error, address, before)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a name stands for, and why in this order.
@@ -128,6 +162,9 @@ fn resolved(address: &Address, order: &[SocketAddr], took: Duration) -> Vec<(Str
     let why = match host {
         Host::Name(_) if host.is_localhost() => {
             "the loopback addresses, whatever a name server says (RFC 6761)"
+        }
+        Host::Name(_) if order.len() == MAX_ADDRESSES => {
+            "the resolver's order (RFC 6724), the IP versions taking turns (RFC 8305); no more than these are tried"
         }
         Host::Name(_) if order.len() > 1 => {
             "the resolver's order (RFC 6724), the IP versions taking turns (RFC 8305)"
@@ -186,7 +223,7 @@ fn micros(took: Duration) -> Cell {
 }
 
 /// Connecting a datagram socket sends nothing: it shows the route and the local address.
-fn connect_udp(address: &Address, options: &DialOptions) -> Result<Subject> {
+fn connect_udp(address: &Address, options: &DialOptions) -> Result<Subject, Unconnected> {
     let started = std::time::Instant::now();
     let found = resolve(address, options.family)?;
     let resolution = resolved(address, &found, started.elapsed());
@@ -237,8 +274,13 @@ fn connect_udp(address: &Address, options: &DialOptions) -> Result<Subject> {
             }
         }
     }
-    Err(first_error
-        .unwrap_or_else(|| Error::new(Kind::Unreachable, format!("cannot connect to {address}"))))
+    let error = first_error
+        .unwrap_or_else(|| Error::new(Kind::Unreachable, format!("cannot connect to {address}")));
+    let before = vec![
+        Section::facts("resolution", "Resolution", resolution),
+        Section::table("attempts", "Attempts", &["address", "outcome"], attempts),
+    ];
+    Err(Unconnected::after(error, address, before))
 }
 
 fn udp_kind(at: SocketAddr) -> On {

@@ -93,6 +93,7 @@ mod system {
         let name = process_name(pid);
         let mut found = Vec::new();
         let mut refused = None;
+        let mut ended = has_ended(pid);
         for (number, _) in descriptors(pid).map_err(cannot)? {
             if only.is_some_and(|only| only != number) {
                 continue;
@@ -102,14 +103,22 @@ mod system {
                     let subject = format!("fd {number} of {name} ({pid})");
                     found.push((number, socket::report(&socket, subject, detail)));
                 }
-                // Closed in the meantime, or the process is gone: then there is nothing to show.
-                Err(error) if is_gone(&error) || error.raw_os_error() == Some(EBADF) => {}
+                // Closed in the meantime.
+                Err(error) if error.raw_os_error() == Some(EBADF) => {}
+                Err(error) if is_gone(&error) => ended = true,
                 Err(error) => refused = Some(error),
             }
         }
+        // What was read before the end is worth showing; nothing at all is not the same as no sockets.
+        let nothing = found.is_empty();
         match (refused, only) {
-            (Some(error), _) if found.is_empty() => Err(cannot(error)),
-            (_, Some(number)) if found.is_empty() => Err(Error::new(
+            (Some(error), _) if nothing => Err(cannot(error)),
+            _ if nothing && (ended || has_ended(pid)) => Err(Error::new(
+                Kind::Other,
+                format!("cannot inspect process {pid}"),
+            )
+            .because("it has ended")),
+            (_, Some(number)) if nothing => Err(Error::new(
                 Kind::Other,
                 format!("descriptor {number} of process {pid} is no socket"),
             )),
@@ -122,6 +131,20 @@ mod system {
     fn is_gone(error: &io::Error) -> bool {
         error.kind() == io::ErrorKind::NotFound
             || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+    }
+
+    /// Whether a process is no more, or only waits to be buried: then it has no descriptors left, which is not to be
+    /// taken for a process without sockets. The state stands behind the name, which may hold anything: proc_pid_stat(5).
+    fn has_ended(pid: u32) -> bool {
+        match fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) => matches!(state_of(&stat), Some('Z' | 'X')),
+            Err(error) => is_gone(&error),
+        }
+    }
+
+    fn state_of(stat: &str) -> Option<char> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.trim_start().chars().next()
     }
 
     fn duplicate(process: &OwnedFd, number: i32) -> io::Result<Socket> {
@@ -200,6 +223,7 @@ mod system {
             result => sockets.extend(result.map_err(cannot)?.iter().filter_map(|body| unix(body))),
         }
         let (owners, hidden) = owners();
+        let none = sockets.is_empty();
         let rows = sockets
             .iter()
             .map(|one| {
@@ -222,14 +246,20 @@ mod system {
                 ]
             })
             .collect();
-        Ok(Report::new("sockets", "all sockets").with(Section::table(
+        let mut report = Report::new("sockets", "all sockets").with(Section::table(
             "sockets",
             "",
             &[
                 "kind", "state", "received", "unsent", "local", "remote", "process",
             ],
             rows,
-        )))
+        ));
+        if none {
+            report
+                .remarks
+                .push("there are no sockets in this network namespace".into());
+        }
+        Ok(report)
     }
 
     /// `SOCK_DIAG_BY_FAMILY` of linux/sock_diag.h.
@@ -360,6 +390,14 @@ mod system {
             for other in ["pipe:[4711]", "socket:[x]", "/dev/null", "socket:4711"] {
                 assert_eq!(inode_of(other), None, "{other}");
             }
+        }
+
+        #[test]
+        fn the_state_stands_behind_a_name_that_may_hold_anything() {
+            assert_eq!(state_of("7 (a) R) Z 1 7"), Some('Z'));
+            assert_eq!(state_of("7 (sh) S 1"), Some('S'));
+            assert_eq!(state_of("7 (sh"), None);
+            assert!(!has_ended(std::process::id()));
         }
 
         #[test]

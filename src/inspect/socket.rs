@@ -45,6 +45,8 @@ const SHORT: &[&str] = &[
 /// Which options to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
+    /// None: what the socket is, and no options.
+    Outline,
     /// Those that most questions are about.
     Short,
     /// All that sockets of the kind have.
@@ -57,7 +59,11 @@ impl Detail {
         table::all().filter(move |option| {
             option.here().is_some()
                 && option.is_readable()
-                && (self == Detail::All || SHORT.contains(&option.name))
+                && match self {
+                    Detail::Outline => false,
+                    Detail::Short => SHORT.contains(&option.name),
+                    Detail::All => true,
+                }
                 // It has a section of its own.
                 && option.name != "TCP_INFO"
         })
@@ -110,7 +116,8 @@ pub fn report(socket: &Socket, subject: impl Into<String>, detail: Detail) -> Re
     report
 }
 
-/// What the kernel keeps for the socket: `SO_MEMINFO` of Linux (linux/sock_diag.h: received, limit, sent, limit).
+/// What waits in the socket, and what it costs: bytes that nobody has read or the other end has not acknowledged, and
+/// the memory that the kernel keeps for them, with its own records: `SO_MEMINFO` of Linux (linux/sock_diag.h: received, limit, sent, limit).
 fn queues(socket: &Socket, kind: On) -> Vec<(String, Cell)> {
     let found = lookup::find("SO_MEMINFO")
         .map_err(|_| Missing::Unsupported)
@@ -127,9 +134,39 @@ fn queues(socket: &Socket, kind: On) -> Vec<(String, Cell)> {
         Err(missing) => Cell::Missing(*missing),
     };
     vec![
+        ("unread".into(), unread(socket)),
+        ("unsent".into(), unsent(socket)),
         ("receive memory".into(), field(0)),
         ("send memory".into(), field(2)),
     ]
+}
+
+/// Of streams all that waits to be read, of UDP the next datagram: FIONREAD of tcp(7) and udp(7).
+#[cfg(unix)]
+fn unread(socket: &Socket) -> Cell {
+    match rustix::io::ioctl_fionread(socket) {
+        Ok(bytes) => Cell::count(bytes, Some("bytes")),
+        // It listens, or is of a family that does not say.
+        Err(_) => Cell::Missing(Missing::NotApplicable),
+    }
+}
+
+#[cfg(not(unix))]
+fn unread(_: &Socket) -> Cell {
+    Cell::Missing(Missing::Unsupported)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unsent(socket: &Socket) -> Cell {
+    match crate::core::options::sys::unsent(socket) {
+        Ok(bytes) => Cell::count(bytes, Some("bytes")),
+        Err(_) => Cell::Missing(Missing::NotApplicable),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unsent(_: &Socket) -> Cell {
+    Cell::Missing(Missing::Unsupported)
 }
 
 /// What the kernel knows of a TCP connection, where it says it in the form of Linux.
@@ -212,6 +249,26 @@ mod tests {
         assert_eq!(flat["options.TCP_NODELAY"], "false");
         assert_eq!(flat["socket.remote"], "(not_applicable)");
         assert_eq!(flat["socket.kind"], "tcp4");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_waits_at_either_end_is_counted() {
+        use std::io::Write;
+        let (mut a, b) = std::os::unix::net::UnixStream::pair().unwrap();
+        a.write_all(b"hello").unwrap();
+        let b = Socket::from(b);
+        let unread = report(&b, "b", Detail::Outline).flat();
+        assert_eq!(unread["socket.unread"], "5 bytes");
+        let unsent = report(&Socket::from(a), "a", Detail::Outline).flat();
+        assert_ne!(unsent["socket.unsent"], "0 bytes");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = report(&listener.into(), "c", Detail::Outline).flat();
+        assert_eq!(listener["socket.unread"], "(not_applicable)");
+        assert!(
+            listener.keys().all(|path| !path.starts_with("options.")),
+            "an outline reads no options"
+        );
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl DatagramMachine for Probe {
         }
         match &*bytes {
             b"other" => Answer::Other(b"another".to_vec()),
+            b"too long" => Answer::Other(vec![0; 70_000]),
             _ => Answer::Same,
         }
     }
@@ -81,6 +82,11 @@ struct Running {
 
 impl Running {
     fn on(text: &str, options: &BindOptions) -> Self {
+        Self::after(text, options, |_| {})
+    }
+
+    /// Something is done between binding and running, so that what is sent then is there all at once.
+    fn after(text: &str, options: &BindOptions, before: impl FnOnce(u16)) -> Self {
         let address = Address::parse(text, Use::Listen { default_port: 0 }).unwrap();
         let mut driver = DatagramLoop::new(Probe::default()).unwrap();
         let mut bound = bind(&address, options).unwrap();
@@ -90,6 +96,7 @@ impl Running {
             address,
             file,
         } = bound.remove(0);
+        before(port_of(&address));
         driver.add(socket).unwrap();
         let handle = driver.handle();
         let thread = thread::spawn(move || {
@@ -105,18 +112,19 @@ impl Running {
     }
 
     fn port(&self) -> u16 {
-        self.address
-            .to_string()
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .unwrap()
+        port_of(&self.address)
     }
 
     fn end(self) -> Probe {
         self.handle.signal(Signal::Terminate).unwrap();
         self.thread.join().unwrap()
     }
+}
+
+fn port_of(address: &Address) -> u16 {
+    let text = address.to_string();
+    let port = text.rsplit(':').next();
+    port.and_then(|port| port.parse().ok()).unwrap_or(0)
 }
 
 fn client(at: &str) -> UdpSocket {
@@ -152,6 +160,67 @@ fn an_answer_can_be_another_and_can_come_later() {
         assert_eq!(&buffer[..count], hears.as_bytes());
     }
     server.end();
+}
+
+/// So many that several calls take them in where one call takes many, of all sizes, and one whose answer cannot be sent.
+#[test]
+fn those_that_come_at_once_are_answered_each_and_in_order() {
+    let client = client("127.0.0.1:0");
+    let message = |number: usize| match number {
+        40 => b"too long".to_vec(),
+        41 => b"other".to_vec(),
+        _ => vec![number as u8; number * 13 % 1400],
+    };
+    let server = Running::after("udp://127.0.0.1:0", &BindOptions::default(), |port| {
+        for number in 0..100 {
+            client
+                .send_to(&message(number), ("127.0.0.1", port))
+                .unwrap();
+        }
+    });
+    let mut buffer = [0; 2000];
+    for number in (0..100).filter(|number| *number != 40) {
+        let count = client.recv(&mut buffer).unwrap();
+        match number {
+            41 => assert_eq!(&buffer[..count], b"another"),
+            _ => assert!(buffer[..count] == message(number), "{number} {count}"),
+        }
+    }
+    let probe = server.end();
+    assert_eq!((probe.arrivals.len(), probe.undelivered), (100, 1));
+}
+
+/// All of 127.0.0.0/8 is this machine on Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn those_that_come_at_once_are_answered_from_the_address_that_each_asked() {
+    let options = BindOptions {
+        times: true,
+        ..BindOptions::default()
+    };
+    let asked = |number: usize| std::net::Ipv4Addr::new(127, 0, 0, 1 + (number / 3 % 5) as u8);
+    let client = client("127.0.0.1:0");
+    let server = Running::after("udp://0.0.0.0:0", &options, |port| {
+        for number in 0..100 {
+            client
+                .send_to(&[number as u8], (asked(number), port))
+                .unwrap();
+        }
+    });
+    let mut buffer = [0; 10];
+    for number in 0..100 {
+        let (count, from) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..count], [number as u8]);
+        assert_eq!(from, (asked(number), server.port()).into(), "{number}");
+    }
+    let probe = server.end();
+    assert_eq!(probe.undelivered, 0);
+    assert!(
+        probe
+            .arrivals
+            .iter()
+            .all(|arrival| arrival.kernel_micros > Some(1_600_000_000_000_000))
+    );
 }
 
 /// All of 127.0.0.0/8 is this machine on Linux.

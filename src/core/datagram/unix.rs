@@ -11,8 +11,8 @@ use std::os::unix::net::UnixDatagram;
 use mio::{Interest, Registry, Token};
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage,
-    recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockaddrIn, SockaddrIn6,
+    SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, recvfrom, sendto};
 use socket2::SockRef;
@@ -23,7 +23,7 @@ use super::contract::{Arrival, Correspondent, Local, Route};
 pub const TELLS_DESTINATION: bool = true;
 
 /// Room for the two control messages that are asked for, and the larger forms of others.
-const CONTROL: usize = 256;
+pub(super) const CONTROL: usize = 256;
 
 /// A datagram socket in non-blocking mode.
 #[derive(Debug)]
@@ -79,6 +79,20 @@ impl DatagramSocket {
         matches!(self.kind, Kind::Unix(_))
     }
 
+    /// Its descriptor and whether it tells more than the sender, if it is a UDP socket.
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd"
+    ))]
+    pub(super) fn udp(&self) -> Option<(RawFd, bool)> {
+        match &self.kind {
+            Kind::Udp(socket) => Some((socket.as_raw_fd(), self.told)),
+            Kind::Unix(_) => None,
+        }
+    }
+
     pub(super) fn register(
         &mut self,
         registry: &Registry,
@@ -119,10 +133,15 @@ impl DatagramSocket {
         };
         match &self.kind {
             Kind::Udp(socket) if self.told => {
-                let mut arrival = arrived(Correspondent::Nobody);
-                let count =
-                    receive_told(socket.as_raw_fd(), buffer, &mut self.control, &mut arrival)?;
-                Ok((count, arrival))
+                let mut slices = [IoSliceMut::new(buffer)];
+                let message = recvmsg::<SockaddrStorage>(
+                    socket.as_raw_fd(),
+                    &mut slices,
+                    Some(&mut self.control),
+                    MsgFlags::empty(),
+                )?;
+                let (arrival, _) = read_message(number, &message);
+                Ok((message.bytes, arrival))
             }
             Kind::Udp(socket) => {
                 let (count, from) = socket.recv_from(buffer)?;
@@ -204,17 +223,21 @@ fn ask_for_destination(socket: &UdpSocket) -> io::Result<()> {
     Ok(())
 }
 
+/// What is told beside a datagram, and whether there was room for all of it.
 // How wide C's integers are differs from system to system.
 #[allow(clippy::useless_conversion)]
-fn receive_told(
-    socket: RawFd,
-    buffer: &mut [u8],
-    control: &mut [u8],
-    arrival: &mut Arrival,
-) -> io::Result<usize> {
-    let mut slices = [IoSliceMut::new(buffer)];
-    let received =
-        recvmsg::<SockaddrStorage>(socket, &mut slices, Some(control), MsgFlags::empty())?;
+pub(super) fn read_message(
+    number: usize,
+    received: &RecvMsg<'_, '_, SockaddrStorage>,
+) -> (Arrival, bool) {
+    let mut arrival = Arrival {
+        route: Route {
+            socket: number,
+            peer: Correspondent::Nobody,
+            local: None,
+        },
+        kernel_micros: None,
+    };
     let from = received.address.as_ref().and_then(|address| {
         address
             .as_sockaddr_in()
@@ -228,7 +251,9 @@ fn receive_told(
         arrival.route.peer = Correspondent::Inet(from);
     }
     // Control messages that did not fit are as if they had not been asked for.
-    for message in received.cmsgs().into_iter().flatten() {
+    let messages = received.cmsgs();
+    let is_whole = messages.is_ok();
+    for message in messages.into_iter().flatten() {
         match message {
             #[cfg(any(
                 target_os = "linux",
@@ -270,7 +295,7 @@ fn receive_told(
             _ => {}
         }
     }
-    Ok(received.bytes)
+    (arrival, is_whole)
 }
 
 /// An address that can stand as the source of an answer.
@@ -280,29 +305,40 @@ fn usable(ip: IpAddr, interface: u32) -> Option<Local> {
 
 fn send_from(socket: RawFd, bytes: &[u8], to: SocketAddr, local: Local) -> io::Result<()> {
     let slices = [IoSlice::new(bytes)];
-    match (to, local.ip) {
-        (SocketAddr::V4(to), IpAddr::V4(ip)) => {
+    if to.is_ipv4() != local.ip.is_ipv4() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = with_source(local, |message| match to {
+        SocketAddr::V4(to) => {
             let to = SockaddrIn::from(to);
-            #[cfg(any(
-                target_os = "linux",
-                target_os = "android",
-                target_vendor = "apple",
-                target_os = "netbsd"
-            ))]
-            let info = packet_info(ip);
-            #[cfg(any(
-                target_os = "linux",
-                target_os = "android",
-                target_vendor = "apple",
-                target_os = "netbsd"
-            ))]
-            let message = ControlMessage::Ipv4PacketInfo(&info);
-            #[cfg(any(target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
-            let source = to_in_addr(ip);
-            #[cfg(any(target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
-            let message = ControlMessage::Ipv4SendSrcAddr(&source);
-            sendmsg(socket, &slices, &[message], MsgFlags::empty(), Some(&to))?;
+            sendmsg(socket, &slices, &[message], MsgFlags::empty(), Some(&to))
         }
+        SocketAddr::V6(to) => {
+            let to = SockaddrIn6::from(to);
+            sendmsg(socket, &slices, &[message], MsgFlags::empty(), Some(&to))
+        }
+    });
+    match sent {
+        Some(result) => {
+            result?;
+            Ok(())
+        }
+        None => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Does something with the control message that says from which address of ours to send, where there is one.
+pub(super) fn with_source<T>(local: Local, act: impl FnOnce(ControlMessage<'_>) -> T) -> Option<T> {
+    match local.ip {
+        #[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            target_vendor = "apple",
+            target_os = "netbsd"
+        ))]
+        IpAddr::V4(ip) => Some(act(ControlMessage::Ipv4PacketInfo(&packet_info(ip)))),
+        #[cfg(any(target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
+        IpAddr::V4(ip) => Some(act(ControlMessage::Ipv4SendSrcAddr(&to_in_addr(ip)))),
         #[cfg(any(
             target_os = "linux",
             target_os = "android",
@@ -310,21 +346,22 @@ fn send_from(socket: RawFd, bytes: &[u8], to: SocketAddr, local: Local) -> io::R
             target_os = "netbsd",
             target_os = "freebsd"
         ))]
-        (SocketAddr::V6(to), IpAddr::V6(ip)) => {
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr {
-                    s6_addr: ip.octets(),
-                },
-                // A C unsigned int, or int, by system.
-                ipi6_ifindex: local.interface as _,
-            };
-            let to = SockaddrIn6::from(to);
-            let message = ControlMessage::Ipv6PacketInfo(&info);
-            sendmsg(socket, &slices, &[message], MsgFlags::empty(), Some(&to))?;
-        }
-        _ => return Err(io::ErrorKind::InvalidInput.into()),
+        IpAddr::V6(ip) => Some(act(ControlMessage::Ipv6PacketInfo(&libc::in6_pktinfo {
+            ipi6_addr: libc::in6_addr {
+                s6_addr: ip.octets(),
+            },
+            // A C unsigned int, or int, by system.
+            ipi6_ifindex: local.interface as _,
+        }))),
+        #[cfg(not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_vendor = "apple",
+            target_os = "netbsd",
+            target_os = "freebsd"
+        )))]
+        IpAddr::V6(_) => None,
     }
-    Ok(())
 }
 
 #[cfg(any(

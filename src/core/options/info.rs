@@ -468,7 +468,7 @@ impl OptionInfo {
 
 impl OptionInfo {
     /// Its number on a system; `None`: it is not there.
-    pub fn number(&self, platform: Platform) -> Option<i32> {
+    pub const fn number(&self, platform: Platform) -> Option<i32> {
         self.numbers[platform as usize]
     }
 

@@ -1,4 +1,4 @@
-//! getsockopt(2), setsockopt(2) and the duplicate of an inherited descriptor.
+//! getsockopt(2), setsockopt(2), what waits to be sent, and the duplicate of an inherited descriptor.
 
 #![allow(unsafe_code)]
 
@@ -44,6 +44,18 @@ pub fn set(socket: &Socket, level: i32, number: i32, value: &[u8]) -> io::Result
     };
     match result {
         0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// How many bytes the socket has to send yet, with those that nobody has acknowledged: SIOCOUTQ of tcp(7), which is the
+/// same as TIOCOUTQ. Listening sockets have none.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn unsent(socket: &Socket) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: this request writes one int to where the pointer says, which is a live int that nobody else uses.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) } {
+        0 => Ok(u64::try_from(bytes).unwrap_or(0)),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -102,7 +102,7 @@ pub(super) static IPV6: &[OptionInfo] = &[
         .linux(75).on(On::V6).early().since("Linux 2.6.37").needs("CAP_NET_ADMIN or CAP_NET_RAW")
         .says("Binds and accepts for addresses of others: a transparent proxy.", "linux: include/uapi/linux/in6.h"),
     option("IPV6_BINDANY", Ipv6, Flag)
-        .freebsd(64).netbsd(68).on(On::V6).early().needs("root")
+        .freebsd(64).netbsd(64).on(On::V6).early().needs("root")
         .says("Binds addresses that this machine does not have.", "ip6(4)"),
     option("IPV6_PORTRANGE", Ipv6, Int(Unit::None))
         .bsds(14).on(On::V6).early()
@@ -111,10 +111,10 @@ pub(super) static IPV6: &[OptionInfo] = &[
         .linux(72).on(On::V6).since("Linux 2.6.26")
         .says("Which of several source addresses is preferred: temporary or public, home or care-of (RFC 5014).", "linux: include/uapi/linux/in6.h"),
     option("IPV6_PREFER_TEMPADDR", Ipv6, Int(Unit::None))
-        .macos(63).freebsd(63).dragonfly(63).on(On::V6)
+        .macos(63).freebsd(63).netbsd(63).dragonfly(63).on(On::V6)
         .says("Whether a temporary source address is preferred; -1 is the system's choice.", "ip6(4)"),
     option("IPV6_AUTOFLOWLABEL", Ipv6, Flag)
-        .linux(70).bsds(59).on(On::V6).since("Linux 3.17")
+        .linux(70).macos(59).freebsd(59).openbsd(59).dragonfly(59).on(On::V6).since("Linux 3.17")
         .says("Has the kernel give each flow a label.", "linux: include/uapi/linux/in6.h"),
     option("IPV6_FLOWINFO", Ipv6, Flag)
         .linux(11).on(On::UDP6_RAW6)

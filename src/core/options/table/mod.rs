@@ -9,6 +9,8 @@
 mod ip;
 mod ipv6;
 mod names;
+#[cfg(test)]
+mod numbers;
 mod raw;
 mod socket;
 mod socket_peer;
@@ -18,20 +20,55 @@ mod unix;
 
 use crate::core::options::info::OptionInfo;
 
+static TABLES: [&[OptionInfo]; 8] = [
+    socket::SOCKET,
+    socket_peer::SOCKET_PEER,
+    tcp::TCP,
+    ip::IP,
+    ipv6::IPV6,
+    udp::UDP,
+    unix::UNIX,
+    raw::RAW,
+];
+
 /// Every option, by level.
 pub fn all() -> impl Iterator<Item = &'static OptionInfo> {
-    [
-        socket::SOCKET,
-        socket_peer::SOCKET_PEER,
-        tcp::TCP,
-        ip::IP,
-        ipv6::IPV6,
-        udp::UDP,
-        unix::UNIX,
-        raw::RAW,
-    ]
-    .into_iter()
-    .flatten()
+    TABLES.into_iter().flatten()
+}
+
+/// The number on this system of the option with exactly this name, for what is compared while compiling.
+#[cfg(test)]
+const fn number_here(name: &str) -> Option<i32> {
+    const fn same(a: &str, b: &str) -> bool {
+        let (a, b) = (a.as_bytes(), b.as_bytes());
+        let mut at = 0;
+        while at < a.len() && at < b.len() && a[at] == b[at] {
+            at += 1;
+        }
+        at == a.len() && at == b.len()
+    }
+    let Some(here) = crate::core::options::info::Platform::HERE else {
+        return None;
+    };
+    let mut table = 0;
+    while table < TABLES.len() {
+        let mut row = 0;
+        while row < TABLES[table].len() {
+            let option = &TABLES[table][row];
+            let mut is_it = same(option.name, name);
+            let mut alias = 0;
+            while alias < option.aliases.len() {
+                is_it |= same(option.aliases[alias], name);
+                alias += 1;
+            }
+            if is_it {
+                return option.number(here);
+            }
+            row += 1;
+        }
+        table += 1;
+    }
+    None
 }
 
 #[cfg(test)]
