@@ -123,9 +123,17 @@ impl Tls {
         Ok(filled)
     }
 
-    /// What it took is kept where there is no room, and at most as much as rustls keeps.
+    /// What it took is kept where there is no room, and at most as much as rustls keeps. A record for each line, as
+    /// people's clients send them: ngircd 26 with GnuTLS takes 2 KiB at a time and forgets what is left of a record.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.connection.writer().write(bytes)?;
+        let mut count = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let taken = self.connection.writer().write(line)?;
+            count += taken;
+            if taken < line.len() {
+                break;
+            }
+        }
         self.flush()?;
         match count {
             0 => Err(io::ErrorKind::WouldBlock.into()),
