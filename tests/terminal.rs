@@ -553,10 +553,15 @@ fn a_code_is_asked_for_and_typed_without_being_seen() {
         let lines =
             terminal.until(|lines| lines.last().is_some_and(|line| line.ends_with("code:")));
         assert_eq!(count(&lines, "code:"), 1, "{lines:#?}");
+        // With the question on the screen it is too late to hide anything.
+        let modes = terminal.settings().local_modes;
+        assert!(!modes.contains(rustix::termios::LocalModes::ECHO));
         terminal.types(&format!("{typed}\n"));
         assert_eq!(terminal.ends(), status, "{:#?}", terminal.lines());
         let printed = String::from_utf8_lossy(&terminal.raw).into_owned();
         assert!(!printed.contains("abacus"), "{printed}");
+        let modes = terminal.settings().local_modes;
+        assert!(modes.contains(rustix::termios::LocalModes::ECHO));
     }
     let arrived = std::fs::read(dir.path().join("to").join("file")).expect("it is there");
     assert_eq!(arrived, b"what is sent");
