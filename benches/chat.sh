@@ -3,7 +3,7 @@
 #
 #   benches/chat.sh                         everything, 5 runs each: about an hour on two cores
 #   benches/chat.sh --quick                 a smoke run: does it all still work? its figures mean nothing
-#   benches/chat.sh --runs 9 --only flow    flow|join|idle|slow|latency|burst|calls, a comma between them
+#   benches/chat.sh --runs 9 --only flow    flow|join|idle|slow|latency|burst|calls|tls, a comma between them
 #   benches/chat.sh --servers sockkit,naive sockkit|naive|log|ngircd|inspircd|ncat-chat|ncat-broker
 #
 # How: a network namespace of its own, in which loopback uses CUBIC whatever the system's default is (BBR paces,
@@ -38,6 +38,8 @@
 #   calls    strace -c around the server, for a fixed number of lines. strace slows what it counts, and so more
 #            lines are waiting in each turn than otherwise: compare the servers with each other, and the numbers
 #            of clients and of open lines for one server. Welcome and joins are in it.
+#   tls      idle and flow with TLS around all of it, for sockkit, ngircd and inspircd, with one certificate for all
+#            (ECDSA, P-256). The generator takes any certificate, and decrypts what each receiver gets: see its share.
 #
 # Needs: bash, cc, cargo, util-linux (unshare), iproute2; strace for calls. Root, or unprivileged user
 # namespaces. `ulimit -n` of 20,000 for 10,000 clients.
@@ -50,14 +52,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 # What a command says, and not in whose language.
 export LC_ALL=C
 
-runs=5 seconds=3 quick='' only='flow,join,idle,slow,latency,burst,calls'
+runs=5 seconds=3 quick='' only='flow,join,idle,slow,latency,burst,calls,tls'
 servers='sockkit,naive,log,ngircd,inspircd,ncat-chat,ncat-broker'
-few=100 many=1000 crowd=10000 irc_crowd=1000 call_lines=20000
+few=100 many=1000 crowd=10000 irc_crowd=1000 call_lines=20000 tls_crowd=2000 tls_many=500
 
 arguments=("$@")
 while (($#)); do
     case $1 in
-    --quick) quick=1 runs=1 seconds=0.3 many=200 crowd=500 irc_crowd=100 call_lines=500 ;;
+    --quick) quick=1 runs=1 seconds=0.3 many=200 crowd=500 irc_crowd=100 call_lines=500 tls_crowd=200 tls_many=50 ;;
     --runs) runs=${2:?a number} && shift ;;
     --seconds) seconds=${2:?a number} && shift ;;
     --only) only=${2:?measures} && shift ;;
@@ -92,9 +94,12 @@ fi
 # From here on inside.
 work=$SOCKKIT_BENCH_DIR
 loopback_with_cubic
+# A yardstick that crashes leaves no core in the tree: inspircd 3.15 with GnuTLS has done so.
+ulimit -c 0
 ulimit -n 20000 2>/dev/null || say "only $(ulimit -n) open files: measures with many clients will fail"
 
-pid='' port=2000
+# secured: TLS is spoken if this is not empty.
+pid='' port=2000 secured=''
 stop() {
     [[ -n $pid ]] || return 0
     kill "$pid" 2>/dev/null || true
@@ -119,7 +124,28 @@ installed() {
     esac
 }
 
+# One certificate for all that speak TLS: what sockkit makes for itself, with its key, in one file.
+certificate=$work/sockkit/self-signed.pem
+make_certificate() {
+    [[ -s $certificate ]] && return
+    port=$((port + 1))
+    XDG_STATE_HOME=$work "$SOCKKIT" -q serve-chat "tls://127.0.0.1:$port" --self-signed >"$work/server.log" 2>&1 </dev/null &
+    pid=$!
+    for _ in {1..200}; do
+        listens && break
+        read -rt 0.05 <> <(:) || true
+    done
+    stop
+    [[ -s $certificate ]] || die "no certificate: $(tail -n 1 "$work/server.log")"
+}
+
 ngircd_conf() {
+    local plain="Ports = $port" secure=''
+    if [[ -n $secured ]]; then
+        # It always listens for plain clients too.
+        plain="Ports = $((port + 5000))"
+        secure=$'[SSL]\n'"CertFile = $certificate"$'\n'"KeyFile = $certificate"$'\n'"Ports = $port"
+    fi
     cat <<CONF
 [Global]
 Name = irc.load.test
@@ -128,7 +154,7 @@ AdminEMail = load@load.test
 Info = load
 Listen = 127.0.0.1
 MotdPhrase = load
-Ports = $port
+$plain
 [Limits]
 MaxConnections = 0
 MaxConnectionsIP = 0
@@ -140,14 +166,22 @@ PongTimeout = 3600
 DNS = no
 Ident = no
 PAM = no
+$secure
 CONF
 }
 
 inspircd_conf() {
+    local secure='' profile=''
+    if [[ -n $secured ]]; then
+        secure=' ssl="load"'
+        profile="<module name=\"ssl_gnutls\"><sslprofile name=\"load\" provider=\"gnutls\" certfile=\"$certificate\"
+ keyfile=\"$certificate\">"
+    fi
     cat <<CONF
+$profile
 <server name="irc.load.test" description="load" network="load">
 <admin name="load" nick="load" email="load@load.test">
-<bind address="127.0.0.1" port="$port" type="clients">
+<bind address="127.0.0.1" port="$port" type="clients"$secure>
 <connect name="main" allow="*" timeout="600" pingfreq="1h" hardsendq="100M" softsendq="100M" recvq="1M"
  threshold="1000000" commandrate="1000000000" fakelag="no" localmax="100000" globalmax="100000"
  maxconnwarn="no" limit="100000" resolvehostnames="no" useident="no" maxchans="20">
@@ -163,8 +197,9 @@ describe() {
     speak=(--protocol plain)
     case $1 in
     sockkit)
-        command=("$SOCKKIT" -q serve-chat "127.0.0.1:$port" --rate off --max-per-ip 20000
+        command=("$SOCKKIT" -q serve-chat "${secured:+tls://}127.0.0.1:$port" --rate off --max-per-ip 20000
             --max-clients 20000 --idle-timeout off)
+        [[ -z $secured ]] || command+=(--cert "$certificate" --key "$certificate")
         ;;
     naive | log) command=("$work/$1_chat" "$port") ;;
     ngircd)
@@ -188,6 +223,7 @@ describe() {
         speak=(--protocol mute --connecting 1)
         ;;
     esac
+    [[ -z $secured ]] || speak+=(--tls)
 }
 
 start() {
@@ -232,7 +268,7 @@ measure_all() {
     done
 }
 
-# case, columns in front, then figures: a row for each server that was tried.
+# case, columns in front, then figures: a row for each server that was tried. Ratios are to `naive`, or to $yardstick.
 rows() {
     local case=$1 front=$2 server file cells figure
     for server in ${servers//,/ }; do
@@ -242,7 +278,7 @@ rows() {
             for figure in "${@:3}"; do
                 case $figure in
                 span:*) cells+=("$(span "$file" "${figure#*:}")") ;;
-                ratio:*) cells+=("$(ratio "$file" "$work/$case.naive" "${figure#*:}")") ;;
+                ratio:*) cells+=("$(ratio "$file" "$work/$case.${yardstick:-naive}" "${figure#*:}")") ;;
                 *) cells+=("$(median "$file" "$figure")") ;;
                 esac
             done
@@ -344,6 +380,22 @@ burst() {
     rows burst 100 seconds deliveries
 }
 
+tls() {
+    local secured=tls list=sockkit,ngircd,inspircd open
+    make_certificate
+    measure_all "tls-idle-$tls_crowd" $list idle --clients "$tls_crowd" --seconds 5 --patience 60
+    for open in 1 32; do
+        measure_all "tls-flow-$open-$tls_many" $list flow --open "$open" --clients "$tls_many" --seconds "$seconds" --patience 60
+    done
+    head_row 'clients' server 'KiB per client' 'KiB before' 'KiB after' processor 'wake-ups/s'
+    rows "tls-idle-$tls_crowd" "$tls_crowd" kib_per_client rss_before_kib rss_after_kib cpu_share wakeups_per_s
+    head_row 'open, clients' server deliveries/s 'least-greatest' 'x ngircd' server generator 'write(v) per delivery'
+    for open in 1 32; do
+        yardstick=ngircd rows "tls-flow-$open-$tls_many" "$open, $tls_many" deliveries_per_s span:deliveries_per_s \
+            ratio:deliveries_per_s server_cpu generator_cpu writes_per_delivery
+    done
+}
+
 # Servers under strace: the tracer is $pid, so what it started is found and ended by hand.
 calls() {
     local open clients server file deliveries traced
@@ -397,7 +449,7 @@ servers=$(IFS=, && echo "${chosen[*]}")
 facts
 for name in ${only//,/ }; do
     case $name in
-    flow | join | idle | slow | latency | burst | calls) ;;
+    flow | join | idle | slow | latency | burst | calls | tls) ;;
     *) die "unknown measure $name" ;;
     esac
     printf '\n### %s\n' "$name"

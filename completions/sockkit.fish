@@ -28,7 +28,7 @@ complete -c sockkit -n "__fish_sockkit_needs_command" -l color -d 'Use colours: 
 always\t''
 never\t''"
 complete -c sockkit -n "__fish_sockkit_needs_command" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_needs_command" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_needs_command" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_needs_command" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_needs_command" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_needs_command" -s V -l version -d 'Print version'
@@ -47,7 +47,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l backlog -
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l unix-mode -d 'Give Unix sockets these permissions, in octal' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l cert -d 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l key -d 'Its private key: PEM, not encrypted' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed; SIGHUP reads it again' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l idle-timeout -d 'Put out a client that is silent for this long, after a warning; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-clients -d 'Let in this many clients at once' -r
@@ -76,7 +76,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l reuse-por
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l self-signed -d 'Make a certificate, keep it, and say its fingerprint, by which clients know the server'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l ephemeral -d 'Make a new one each time instead of keeping it'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s n -l nick -d 'Ask for this nick; without it the server gives one' -r
@@ -108,9 +108,9 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l raw -d 'Talk to
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s f -l follow -d 'Go on printing messages after the end of stdin'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s 6 -l ipv6 -d 'Use IPv6 only'
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything. Warns each time, with --quiet too'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
@@ -144,7 +144,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 4 -l ipv4 
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
@@ -186,7 +186,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 4 -l ipv4 
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l reuse-port -d 'Listening: share the port with other processes that ask for the same'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
@@ -202,7 +202,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l idle-timeout -d
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l threads -d 'Share the connections among this many threads; datagrams have one of their own' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l cert -d 'Show this certificate on tls:// addresses: PEM, with those behind it that lead to a root; SIGHUP reads it again' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l key -d 'Its private key: PEM, not encrypted' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l client-ca -d 'Let in only clients with a certificate that one in this file has signed; SIGHUP reads it again' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-clients -d 'Let in this many connections at once' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l max-bytes -d 'Close a connection that has had this much back, and answer no longer datagrams' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l source-rate -d 'Answer this many datagrams per second from one address of another machine, after a burst; off: any' -r
@@ -231,7 +231,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reuse-port -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l self-signed -d 'Make a certificate, keep it, and say its fingerprint, by which clients know the server'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l ephemeral -d 'Make a new one each time instead of keeping it'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
@@ -253,9 +253,9 @@ always\t''
 never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s 6 -l ipv6 -d 'Use IPv6 only'
-complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l insecure -d 'Trust any certificate: whoever is on the way can read and change everything. Warns each time, with --quiet too'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l listen -d 'Listen here and look at the sockets' -r -f -a "(__fish_print_hostnames)"
@@ -280,20 +280,20 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l all -d 'Show
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -l json -d 'Print events on stdout as JSON, one object a line'
-complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors and ready lines'
+complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand man" -s h -l help -d 'Print help'

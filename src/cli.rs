@@ -101,7 +101,7 @@ pub struct Globals {
     /// Print events on stdout as JSON, one object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print no notes on stderr and no log lines, only errors and ready lines
+    /// Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Tell more on stderr; twice for details

@@ -67,13 +67,20 @@ impl Certificate {
 
     fn reload(&self, acceptor: &Acceptor) {
         let ui = &self.ui;
+        // --client-ca is read with it, and alone where the certificate is our own.
         match acceptor.reload(&mut |text| ui.warn(text)) {
-            Ok(fingerprint) => ui.note(&format!(
+            Ok(fingerprint) if acceptor.reloads_certificate() => ui.note(&format!(
                 "the certificate was read again: it is {fingerprint}"
             )),
+            Ok(_) => ui.note("the file of --client-ca was read again"),
             Err(error) => {
                 ui.error(&error);
-                ui.note("the certificate stays the one it was");
+                ui.note(match acceptor.asks_clients() {
+                    true => {
+                        "the certificate stays the one it was, and so does whose clients come in"
+                    }
+                    false => "the certificate stays the one it was",
+                });
             }
         }
     }
@@ -89,7 +96,7 @@ pub fn connector(ui: &Ui, args: &TlsClientArgs, address: &Address) -> Result<Opt
         return Ok(None);
     };
     if settings.trust == Trust::Anything {
-        ui.warn(&format!(
+        ui.warn_though_quiet(&format!(
             "--insecure: nobody knows whether this is {address}; whoever is on the way can read and change everything"
         ));
     }

@@ -272,7 +272,7 @@ fn plain_is_said_and_is_no_way_in() {
 fn a_peer_that_says_nothing_or_nonsense_keeps_nobody_out() {
     let world = World::new(1000);
     let (mut receiver, address) = world.receiver(Some(CODE), &[]);
-    let silent: Vec<TcpStream> = (0..100)
+    let silent: Vec<TcpStream> = (0..500)
         .map(|_| TcpStream::connect(address).expect("accepted"))
         .collect();
     let mut nonsense = TcpStream::connect(address).expect("accepted");

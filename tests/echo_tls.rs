@@ -9,7 +9,9 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
 use crate::echo::Echo;
-use crate::support::certificates::{Ca, Files, Flaw, Tls};
+#[cfg(unix)]
+use crate::support::certificates::reload;
+use crate::support::certificates::{Ca, Files, Flaw, Tls, fingerprint};
 use crate::support::{Running, run_with, sockkit, stderr, stdout, text};
 
 fn command(files: &Files, options: &[&str]) -> Command {
@@ -43,11 +45,6 @@ fn status(output: &Output, expected: i32) -> String {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(expected), "{said}");
     said
-}
-
-fn fingerprint(line: &str) -> String {
-    let at = line.find("sha256:").expect("a fingerprint");
-    line[at..at + 7 + 64].to_string()
 }
 
 #[test]
@@ -406,18 +403,11 @@ fn a_hang_up_reads_the_certificate_again_and_a_broken_file_changes_nothing() {
     let mut client = ca.connect(echo.socket_address(), &TLS13);
     client.sends(b"a");
     assert_eq!(client.bytes(1), b"a");
-    let new = ca.server("new", Flaw::None);
-    std::fs::copy(&new.certificate, &files.certificate).expect("copied");
-    // The key is still the old one.
-    echo.run.signal(Signal::HUP);
-    let said = echo.run.stderr.until("belongs to another certificate");
-    assert!(said.contains(text(&files.certificate)), "{said}");
-    echo.run.stderr.until("stays the one it was");
-    let roots = ca.path();
-    status(&ping(&echo, &["-c", "1", "--ca", text(&roots)]), 0);
-    std::fs::copy(&new.key, &files.key).expect("copied");
-    echo.run.signal(Signal::HUP);
-    let now = fingerprint(&echo.run.stderr.until("was read again"));
+    let (address, roots) = (by_name(&echo), ca.path());
+    let now = reload(&mut echo.run, &ca, &files, || {
+        let arguments = ["ping", &address, "-c", "1", "--ca", text(&roots)];
+        status(&run_with(&arguments, ""), 0);
+    });
     for _ in 0..2 {
         status(&ping(&echo, &["-c", "1", "--fingerprint", &now]), 0);
     }

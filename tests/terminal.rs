@@ -21,7 +21,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
-use crate::support::{Nc, PATIENCE, Running, Server, sockkit};
+use crate::support::{Nc, PATIENCE, Running, Server, sockkit, text};
 
 const ROWS: u16 = 40;
 
@@ -528,6 +528,61 @@ fn a_new_server_that_is_not_trusted_is_left_and_forgotten() {
         assert_eq!(bob.ends(), 5, "{answer:?}");
         assert!(!state.path().join("sockkit").exists(), "{answer:?}");
     }
+}
+
+/// Somebody listens with a code, and who fetches types it: the first time a wrong one. What is asked is asked at the
+/// terminal itself, so that it has to be the program's own: setsid(1) of util-linux makes it that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_code_is_asked_for_and_typed_without_being_seen() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (source, target) = (dir.path().join("file"), dir.path().join("to"));
+    std::fs::write(&source, "what is sent").expect("written");
+    std::fs::create_dir(&target).expect("a directory");
+    let (source, target) = (text(&source), text(&target));
+    let mut command = sockkit(&["send-file", "--listen", "127.0.0.1:0", source]);
+    command.env("SOCKKIT_CODE", "42-abacus-acorn-zebra");
+    let mut sender = Running::start(&mut command);
+    let line = sender.stderr.until("listening on tcp://");
+    let (_, address) = line.split_once("tcp://").expect("an address");
+    let address = address.split(' ').next().expect("an address");
+    let fetch = ["recv-file", "--connect", address, "-d", target];
+    for (typed, status) in [("41-abacus-acorn-zebra", 5), ("42-abacus-acorn-zebra", 0)] {
+        let mut command = with_terminal_of_its_own(&sockkit(&fetch));
+        let mut terminal = Tty::start(&mut command, 200);
+        let lines =
+            terminal.until(|lines| lines.last().is_some_and(|line| line.ends_with("code:")));
+        assert_eq!(count(&lines, "code:"), 1, "{lines:#?}");
+        // With the question on the screen it is too late to hide anything.
+        let modes = terminal.settings().local_modes;
+        assert!(!modes.contains(rustix::termios::LocalModes::ECHO));
+        terminal.types(&format!("{typed}\n"));
+        assert_eq!(terminal.ends(), status, "{:#?}", terminal.lines());
+        let printed = String::from_utf8_lossy(&terminal.raw).into_owned();
+        assert!(!printed.contains("abacus"), "{printed}");
+        let modes = terminal.settings().local_modes;
+        assert!(modes.contains(rustix::termios::LocalModes::ECHO));
+    }
+    let arrived = std::fs::read(dir.path().join("to").join("file")).expect("it is there");
+    assert_eq!(arrived, b"what is sent");
+    assert_eq!(sender.ends(), 0);
+}
+
+#[cfg(target_os = "linux")]
+fn with_terminal_of_its_own(command: &Command) -> Command {
+    let mut wrapped = Command::new("setsid");
+    wrapped.args(["--ctty", "--wait"]);
+    wrapped.arg(command.get_program()).args(command.get_args());
+    wrapped.env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    if let Some(path) = std::env::var_os("PATH") {
+        wrapped.env("PATH", path);
+    }
+    wrapped
 }
 
 #[test]

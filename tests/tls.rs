@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 
-use crate::support::certificates::{Ca, Files, Flaw};
+#[cfg(unix)]
+use crate::support::certificates::reload;
+use crate::support::certificates::{Ca, Files, Flaw, fingerprint};
 use crate::support::{Nc, Server, run_with, sockkit, stderr, text};
 
 /// A server on a `tls://` and a plain address, with this certificate.
@@ -51,12 +53,6 @@ fn say_from(state: &TempDir, address: &str, arguments: &[&str]) -> Output {
     let mut command = sockkit(&["chat", address, "--send", "hello"]);
     command.args(arguments).env("XDG_STATE_HOME", state.path());
     command.output().expect("it runs")
-}
-
-/// `sha256:...` behind `the certificate is`.
-fn fingerprint(line: &str) -> String {
-    let at = line.find("sha256:").expect("a fingerprint");
-    line[at..at + 7 + 64].to_string()
 }
 
 /// A server with a certificate of its own, kept in `state`; and its fingerprint.
@@ -215,8 +211,12 @@ fn a_server_that_was_trusted_is_known_and_a_change_is_refused_loudly() {
 fn insecure_works_and_warns_each_time() {
     let state = tempfile::tempdir().expect("a directory");
     let (server, _) = self_signed(&state, &[]);
-    for _ in 0..2 {
-        let output = say(server.address(), &["--insecure"]);
+    for arguments in [
+        ["--insecure"].as_slice(),
+        &["--insecure"],
+        &["--insecure", "-q"],
+    ] {
+        let output = say(server.address(), arguments);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(
             stderr(&output).contains("warning: --insecure"),
@@ -266,17 +266,10 @@ fn a_hang_up_reads_the_certificate_again_and_a_broken_file_changes_nothing() {
     let files = ca.server("server", Flaw::None);
     let mut server = server(&files, &[]);
     let mut bob = ca.connect(socket_address(&server, 0), &TLS13).called("bob");
-    let new = ca.server("new", Flaw::None);
-    std::fs::copy(&new.certificate, &files.certificate).expect("copied");
-    // The key is still the old one.
-    server.run.signal(Signal::HUP);
-    let said = server.run.stderr.until("belongs to another certificate");
-    assert!(said.contains(text(&files.certificate)), "{said}");
-    server.run.stderr.until("stays the one it was");
-    ca.connect(socket_address(&server, 0), &TLS13).called("eve");
-    std::fs::copy(&new.key, &files.key).expect("copied");
-    server.run.signal(Signal::HUP);
-    let now = fingerprint(&server.run.stderr.until("was read again"));
+    let address = socket_address(&server, 0);
+    let now = reload(&mut server.run, &ca, &files, || {
+        ca.connect(address, &TLS13).called("eve");
+    });
     let output = say(server.address(), &["--fingerprint", &now]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // Who was in stays in.
@@ -288,6 +281,50 @@ fn a_hang_up_reads_the_certificate_again_and_a_broken_file_changes_nothing() {
     bob.until("shutting down");
     bob.rest();
     assert_eq!(server.run.ends(), 143);
+}
+
+/// A server with a certificate of its own, whose fingerprint stays, asks clients for theirs: of a CA whose file changes.
+#[cfg(unix)]
+#[test]
+fn a_hang_up_reads_the_clients_ca_again_when_it_alone_has_changed() {
+    use rustix::process::Signal;
+    let state = tempfile::tempdir().expect("a directory");
+    let (before, after) = (Ca::new(), Ca::new());
+    let path = state.path().join("clients.pem");
+    std::fs::copy(before.path(), &path).expect("copied");
+    let (server, known) = self_signed(&state, &["--ephemeral", "--client-ca", text(&path)]);
+    let (old, new) = (
+        before.client("old", Flaw::None),
+        after.client("new", Flaw::None),
+    );
+    let status = |files: &Files| {
+        let output = say(
+            server.address(),
+            &[
+                "--fingerprint",
+                &known,
+                "--client-cert",
+                text(&files.certificate),
+                "--client-key",
+                text(&files.key),
+            ],
+        );
+        (output.status.code(), stderr(&output))
+    };
+    assert_eq!(status(&old).0, Some(0));
+    assert_eq!(status(&new).0, Some(5));
+    std::fs::write(&path, "no certificate").expect("written");
+    server.run.signal(Signal::HUP);
+    let said = server.run.stderr.until("clients.pem");
+    assert!(said.contains("there is none in it"), "{said}");
+    server.run.stderr.until("whose clients come in");
+    assert_eq!(status(&old).0, Some(0));
+    std::fs::copy(after.path(), &path).expect("copied");
+    server.run.signal(Signal::HUP);
+    server.run.stderr.until("--client-ca was read again");
+    let (code, said) = status(&new);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(status(&old).0, Some(5));
 }
 
 #[cfg(unix)]
@@ -396,6 +433,15 @@ fn an_abrupt_end_is_told_from_a_clean_one() {
     let left = server.run.stdout.until("bob from");
     assert!(left.ends_with("left: left"), "{left}");
     let left = server.run.stdout.until("eve from");
+    assert!(left.ends_with("left: lost connection"), "{left}");
+    // In the middle of a record: it says 100 bytes and has three.
+    let mut zoe = ca.connect(address, &TLS13).called("zoe");
+    let socket = zoe.socket();
+    socket
+        .write_all(&[23, 3, 3, 0, 100, 1, 2, 3])
+        .expect("sent");
+    socket.shutdown(std::net::Shutdown::Write).expect("closed");
+    let left = server.run.stdout.until("zoe from");
     assert!(left.ends_with("left: lost connection"), "{left}");
 }
 

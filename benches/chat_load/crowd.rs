@@ -1,15 +1,18 @@
 //! The clients: many connections, one thread, one epoll.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpStream, UnixStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
 
 use crate::check::{Checker, Late, PROBE};
+use crate::stream::{Stream, Tls};
 
 /// Room for what one receiver has waiting. More than a socket holds makes fewer calls only.
 const READ_BUFFER: usize = 256 * 1024;
@@ -51,6 +54,8 @@ pub struct Entrance {
     pub place: Place,
     /// And how they speak.
     pub protocol: Protocol,
+    /// With TLS around it, over TCP.
+    pub tls: Option<Arc<ClientConfig>>,
     /// So many may be waiting for the connection.
     pub connecting: usize,
     /// So many may be on the way into the room. Keeps a short backlog from overflowing.
@@ -65,34 +70,6 @@ enum Stage {
     Entering,
     In,
     Gone,
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(into),
-            Self::Unix(stream) => stream.read(into),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
-        }
-    }
 }
 
 struct Client {
@@ -192,7 +169,14 @@ impl Crowd {
                 }
                 match socket.connect(&(*addr).into()) {
                     Err(e) if e.raw_os_error() != Some(EINPROGRESS) => return Err(failed(e)),
-                    _ => Stream::Tcp(TcpStream::from_std(socket.into())),
+                    _ => {}
+                }
+                let socket = TcpStream::from_std(socket.into());
+                match &self.entrance.tls {
+                    None => Stream::Tcp(socket),
+                    Some(config) => {
+                        Stream::Tls(Box::new(Tls::new(socket, config).map_err(failed)?))
+                    }
                 }
             }
             Place::Unix(path) => match UnixStream::connect(path) {
@@ -200,13 +184,9 @@ impl Crowd {
                 stream => Stream::Unix(stream.map_err(failed)?),
             },
         };
-        let (token, both) = (Token(number), Interest::READABLE | Interest::WRITABLE);
-        let registry = self.poll.registry();
-        match &mut stream {
-            Stream::Tcp(stream) => registry.register(stream, token, both),
-            Stream::Unix(stream) => registry.register(stream, token, both),
-        }
-        .map_err(failed)?;
+        stream
+            .register(self.poll.registry(), Token(number))
+            .map_err(failed)?;
         self.clients.push(Client {
             stream,
             stage: Stage::Connecting,
@@ -281,9 +261,8 @@ impl Crowd {
         if self.entrance.protocol == Protocol::Irc {
             let hello = format!("NICK c{number}\r\nUSER c{number} 0 * :load\r\n");
             client.out.extend_from_slice(hello.as_bytes());
-            return self.flush(number);
         }
-        Ok(())
+        self.flush(number)
     }
 
     /// Edge-triggered: reads until less came than there was room for, or until the end where there is one.
@@ -301,13 +280,13 @@ impl Crowd {
                 return Ok(());
             }
             let kept = client.torn.len();
-            if kept == buffer.len() {
+            if kept > buffer.len() / 2 {
                 return Err(format!("receiver {number}: a line without end"));
             }
             buffer[..kept].copy_from_slice(&client.torn);
-            let filled = match client.stream.read(&mut buffer[kept..]) {
-                Ok(0) => return self.lose(number, "the server closed the connection"),
-                Ok(count) => kept + count,
+            let (filled, more) = match client.stream.read(&mut buffer[kept..]) {
+                Ok((0, _)) => return self.lose(number, "the server closed the connection"),
+                Ok((count, more)) => (kept + count, more),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return self.lose(number, &e.to_string()),
@@ -331,11 +310,10 @@ impl Crowd {
             if before == Stage::Entering && client.stage == Stage::In {
                 self.entering -= 1;
             }
-            let full = filled == buffer.len();
             if !client.out.is_empty() {
                 self.flush(number)?;
             }
-            if !full && !to_the_end {
+            if !more && !to_the_end {
                 return Ok(());
             }
         }
@@ -371,6 +349,8 @@ impl Crowd {
 
     fn flush(&mut self, number: usize) -> Result<(), String> {
         let client = &mut self.clients[number];
+        // As below: what the server said is read first.
+        let _ = client.stream.flush();
         while !client.out.is_empty() {
             match client.stream.write(&client.out) {
                 Ok(count) => {
@@ -452,8 +432,8 @@ impl Crowd {
             let kept = client.torn.len();
             buffer[..kept].copy_from_slice(&client.torn);
             match client.stream.read(&mut buffer[kept..]) {
-                Ok(0) => return Ok((late, client.skips, true)),
-                Ok(count) => {
+                Ok((0, _)) => return Ok((late, client.skips, true)),
+                Ok((count, _)) => {
                     last = Instant::now();
                     let skips = &mut client.skips;
                     let bytes = &buffer[..kept + count];

@@ -16,6 +16,8 @@ mod modes;
 #[cfg(target_os = "linux")]
 mod self_test;
 #[cfg(target_os = "linux")]
+mod stream;
+#[cfg(target_os = "linux")]
 mod vitals;
 
 #[cfg(target_os = "linux")]
@@ -39,7 +41,7 @@ mod command_line {
     use crate::check::{MAX_SENDERS, Rules};
     use crate::crowd::{Entrance, Place, Protocol};
     use crate::modes::{self, Plan};
-    use crate::self_test;
+    use crate::{self_test, stream};
 
     /// Loads a chat server and checks every line at every receiver
     #[derive(Parser)]
@@ -106,6 +108,9 @@ mod command_line {
         /// What the server speaks
         #[arg(long, value_enum, default_value_t = Protocol::Plain)]
         protocol: Protocol,
+        /// With TLS around it, whatever the certificate
+        #[arg(long)]
+        tls: bool,
         /// Connections waiting to be made, at most
         #[arg(long, default_value_t = 256)]
         connecting: usize,
@@ -182,6 +187,7 @@ mod command_line {
             entrance: Entrance {
                 place,
                 protocol: common.protocol,
+                tls: common.tls.then(stream::tls).transpose()?,
                 connecting: common.connecting,
                 entering: common.entering,
                 small: None,

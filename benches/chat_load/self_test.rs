@@ -78,6 +78,7 @@ fn try_fault(fault: Fault) -> Result<f64, String> {
         entrance: Entrance {
             place: Place::Tcp(addr),
             protocol: Protocol::Plain,
+            tls: None,
             // One after the other, so that the server's numbers are the generator's.
             connecting: 1,
             entering: 1,

@@ -59,7 +59,7 @@ const ADDRESSES: (&str, &[(&str, &str)]) = (
 
 const RELOADING: (&str, &str) = (
     "SIGHUP",
-    "With --cert: reads certificate and key again; when they cannot be used the old ones stay. Without: ends the server as SIGTERM does.",
+    "With --cert or --client-ca: reads their files again; when one cannot be used all stays as it was. A certificate of its own stays. Without either: ends the server as SIGTERM does.",
 );
 
 const SELF_SIGNED: (&str, &str) = (

@@ -26,7 +26,7 @@ pub struct TlsServerArgs {
     /// Make a new one each time instead of keeping it
     #[arg(long, requires = "self_signed")]
     pub ephemeral: bool,
-    /// Let in only clients with a certificate that one in this file has signed
+    /// Let in only clients with a certificate that one in this file has signed; SIGHUP reads it again
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub client_ca: Option<PathBuf>,
 }
@@ -84,7 +84,7 @@ pub struct TlsClientArgs {
     /// Its private key: PEM, not encrypted
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "client_cert")]
     pub client_key: Option<PathBuf>,
-    /// Trust any certificate: whoever is on the way can read and change everything
+    /// Trust any certificate: whoever is on the way can read and change everything. Warns each time, with --quiet too
     #[arg(long)]
     pub insecure: bool,
 }

@@ -16,6 +16,7 @@ pub mod progress;
 mod qr;
 pub mod reporter;
 pub mod table;
+mod unseen;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -186,8 +187,13 @@ impl Ui {
     /// Says something on stderr that a person should look after.
     pub fn warn(&self, text: &str) {
         if !self.quiet() {
-            self.say("warning: ", YELLOW, text);
+            self.warn_though_quiet(text);
         }
+    }
+
+    /// The same of what `--quiet` must not hide: that there is no security where there seems to be.
+    pub fn warn_though_quiet(&self, text: &str) {
+        self.say("warning: ", YELLOW, text);
     }
 
     /// Says why the program failed. A signal is no failure: whoever sent it knows.
@@ -256,6 +262,7 @@ impl Ui {
         if self.json() {
             return None;
         }
+        let _unseen = unseen::Unseen::begin();
         rpassword::prompt_password(format!("sockkit: {question}"))
             .ok()
             .map(Zeroizing::new)

@@ -15,7 +15,34 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use super::PATIENCE;
+#[cfg(unix)]
+use super::Running;
+use super::{PATIENCE, text};
+
+/// `sha256:...`, wherever it is in the line.
+pub fn fingerprint(line: &str) -> String {
+    let at = line.find("sha256:").expect("a fingerprint");
+    line[at..at + 7 + 64].to_string()
+}
+
+/// A server that shows `files` is told to read them again: first when the new certificate is there and the key still the
+/// old one, which changes nothing and is said, then when both are. `meanwhile` looks at it in between. The fingerprint
+/// that it has then.
+#[cfg(unix)]
+#[track_caller]
+pub fn reload(run: &mut Running, ca: &Ca, files: &Files, meanwhile: impl FnOnce()) -> String {
+    use rustix::process::Signal;
+    let new = ca.server("new", Flaw::None);
+    std::fs::copy(&new.certificate, &files.certificate).expect("copied");
+    run.signal(Signal::HUP);
+    let said = run.stderr.until("belongs to another certificate");
+    assert!(said.contains(text(&files.certificate)), "{said}");
+    run.stderr.until("stays the one it was");
+    meanwhile();
+    std::fs::copy(&new.key, &files.key).expect("copied");
+    run.signal(Signal::HUP);
+    fingerprint(&run.stderr.until("was read again"))
+}
 
 /// What may be wrong with a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

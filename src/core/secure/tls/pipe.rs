@@ -358,4 +358,29 @@ mod tests {
         assert_eq!(explain(&error).0, "no version or cipher of TLS in common");
         assert!(old.join().expect("it ends").is_err());
     }
+
+    #[test]
+    fn nobody_who_answers_talks_us_down_to_tls_1_2() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+        let one =
+            TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+        let (other, _) = listener.accept().expect("accepted");
+        let old = std::thread::spawn(move || {
+            let identity = Identity::throwaway().expect("a certificate");
+            let config = ServerConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&TLS12])
+                .expect("a version")
+                .with_no_client_auth()
+                .with_single_cert(identity.chain, identity.key)
+                .expect("a server");
+            let server = ServerConnection::new(Arc::new(config)).expect("a server");
+            let stream = Stream::Tcp(other);
+            Patient::new(&stream, Duration::from_secs(60))
+                .shake_hands(&mut Connection::Server(server))
+        });
+        let stream = Arc::new(Stream::Tcp(one));
+        let begun = Begun::begin(stream, Side::Initiator, b"", Duration::from_secs(60));
+        assert!(begun.is_err());
+        assert!(old.join().expect("it ends").is_err());
+    }
 }

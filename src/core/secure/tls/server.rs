@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::{Connection, RootCertStore, ServerConfig, ServerConnection};
 
 use super::identity::{self, Identity};
@@ -32,18 +32,29 @@ impl std::fmt::Debug for Acceptor {
 impl Acceptor {
     /// Reads, or makes, what the settings say. `warn` is told what a person should look after.
     pub fn new(settings: ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Self> {
-        let current = RwLock::new(load(&settings, warn)?);
+        let current = RwLock::new(load(&settings, None, warn)?);
         Ok(Self { settings, current })
     }
 
-    /// Whether the certificate is from files, which may change. One of our own is what clients know the server by.
+    /// Whether anything is from files, which may change.
     pub fn can_reload(&self) -> bool {
+        self.reloads_certificate() || self.asks_clients()
+    }
+
+    /// Whether the certificate is. One of our own is what clients know the server by, and stays.
+    pub fn reloads_certificate(&self) -> bool {
         matches!(self.settings.identity, ServerIdentity::Files(_))
+    }
+
+    /// Whether clients need a certificate, of somebody who is in a file.
+    pub fn asks_clients(&self) -> bool {
+        self.settings.client_ca.is_some()
     }
 
     /// Reads the files again. With an error all stays as it was.
     pub fn reload(&self, warn: &mut dyn FnMut(&str)) -> Result<Fingerprint> {
-        let new = load(&self.settings, warn)?;
+        let kept = (!self.reloads_certificate()).then(|| self.shown());
+        let new = load(&self.settings, kept, warn)?;
         let fingerprint = new.fingerprint;
         let mut current = self
             .current
@@ -62,6 +73,18 @@ impl Acceptor {
         current.fingerprint
     }
 
+    /// The certificate, with its key, as connections show it.
+    fn shown(&self) -> (Arc<dyn ResolvesServerCert>, Fingerprint) {
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(|error| error.into_inner());
+        (
+            Arc::clone(&current.config.cert_resolver),
+            current.fingerprint,
+        )
+    }
+
     /// A connection that has not begun.
     pub(super) fn begin(&self) -> Result<Connection, rustls::Error> {
         let current = self
@@ -72,9 +95,12 @@ impl Acceptor {
     }
 }
 
-fn load(settings: &ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Current> {
-    let identity = Identity::of_server(&settings.identity, warn)?;
-    let fingerprint = identity.fingerprint();
+/// Reads it all; with `kept` all but the certificate.
+fn load(
+    settings: &ServerSettings,
+    kept: Option<(Arc<dyn ResolvesServerCert>, Fingerprint)>,
+    warn: &mut dyn FnMut(&str),
+) -> Result<Current> {
     let cannot = |error: rustls::Error| {
         let said = match &settings.identity {
             ServerIdentity::Files(files) => Error::new(
@@ -101,9 +127,17 @@ fn load(settings: &ServerSettings, warn: &mut dyn FnMut(&str)) -> Result<Current
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder
-        .with_single_cert(identity.chain, identity.key)
-        .map_err(cannot)?;
+    let (mut config, fingerprint) = match kept {
+        Some((shown, fingerprint)) => (builder.with_cert_resolver(shown), fingerprint),
+        None => {
+            let identity = Identity::of_server(&settings.identity, warn)?;
+            let fingerprint = identity.fingerprint();
+            let config = builder
+                .with_single_cert(identity.chain, identity.key)
+                .map_err(cannot)?;
+            (config, fingerprint)
+        }
+    };
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Current {
