@@ -124,7 +124,7 @@ impl Tls {
     }
 
     /// What it took is kept where there is no room, and at most as much as rustls keeps. A record for each line, as
-    /// people's clients send them: ngircd 26 with GnuTLS takes 2 KiB at a time and forgets what is left of a record.
+    /// people's clients send them: of 32 lines in one record ngircd 26 leaves some lying until more comes.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut count = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {

@@ -42,6 +42,20 @@ pub const VERSION: u32 = 1;
 /// A client's first line begins with these bytes, exactly, if it wants the structured mode.
 pub const HELLO_PREFIX: &[u8] = b"{\"sockkit\":";
 
+/// How the notice begins that lets a person in.
+pub const YOU_ARE: &str = "you are ";
+
+/// The notice that asks a person for the password.
+pub const ASKS_PASSWORD: &str = "this server has a password: type it as your first line";
+
+/// Whether this is the first line of a server of ours that takes a client for a person, as it does when the hello was
+/// held up for longer than it waits for one.
+pub fn is_for_a_person(line: &[u8]) -> bool {
+    line.strip_prefix(b"* ").is_some_and(|notice| {
+        notice.starts_with(YOU_ARE.as_bytes()) || notice.starts_with(ASKS_PASSWORD.as_bytes())
+    })
+}
+
 /// The longest line a server accepts before the hello is done, and beyond `max_line` for the JSON around a
 /// text: every byte of a text may take six as `\u0000`, and the fields around it stay below 1 KiB.
 pub const fn max_wire_line(max_text: usize) -> usize {

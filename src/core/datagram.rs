@@ -1,9 +1,9 @@
 //! The driver for datagrams: it moves them between sockets and a [`DatagramMachine`] and knows no protocol.
 //!
 //! One thread, one poll, as [`crate::core::event_loop`]. What a socket has is taken in and answered on the spot, from
-//! the buffer that it came into, many with one call where the system can do that. Room for output is watched only while a socket
-//! has none: Linux announces it for UDP each time that a datagram was taken at the other end, which would
-//! wake the driver twice for each.
+//! the buffer that it came into, many with one call where the system can do that. Room for output is watched only while
+//! a socket has none: Linux announces it for UDP each time that a datagram was taken at the other end, which would wake
+//! the driver twice for each.
 
 #[cfg_attr(
     any(

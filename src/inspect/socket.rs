@@ -117,7 +117,8 @@ pub fn report(socket: &Socket, subject: impl Into<String>, detail: Detail) -> Re
 }
 
 /// What waits in the socket, and what it costs: bytes that nobody has read or the other end has not acknowledged, and
-/// the memory that the kernel keeps for them, with its own records: `SO_MEMINFO` of Linux (linux/sock_diag.h: received, limit, sent, limit).
+/// the memory that the kernel keeps for them, with its own records: `SO_MEMINFO` of Linux (linux/sock_diag.h: received,
+/// limit, sent, limit).
 fn queues(socket: &Socket, kind: On) -> Vec<(String, Cell)> {
     let found = lookup::find("SO_MEMINFO")
         .map_err(|_| Missing::Unsupported)

@@ -12,7 +12,7 @@ use super::{Holder, OPERATORS, RECOGNITION, Server};
 use crate::chat::nick::{Key, Nick, RoomName};
 use crate::chat::render::render;
 use crate::chat::token::Token;
-use crate::chat::wire::{ChatEvent, Hello, Reason, VERSION};
+use crate::chat::wire::{ASKS_PASSWORD, ChatEvent, Hello, Reason, VERSION, YOU_ARE};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Now, Origin};
 
@@ -135,10 +135,7 @@ impl Server {
                 member.stage = Stage::Password(0);
             }
             self.set_alarm(conn, now.since_start + PASSWORD_TIME);
-            self.notice(
-                conn,
-                "this server has a password: type it as your first line",
-            );
+            self.notice(conn, ASKS_PASSWORD);
             return;
         }
         self.enter_as_guest(now, conn);
@@ -214,7 +211,7 @@ impl Server {
         };
         self.notice(
             conn,
-            &format!("you are {nick} in {name}, {company}; /nick NAME takes a name, /help lists the commands"),
+            &format!("{YOU_ARE}{nick} in {name}, {company}; /nick NAME takes a name, /help lists the commands"),
         );
         self.show_room(conn, index, SHOWN_HISTORY);
     }

@@ -24,6 +24,7 @@ impl Client {
             conn,
             until: now.since_start + self.config.greeting,
         };
+        self.taken_for_person = false;
         self.last_heard = now.since_start;
         let hello = Hello {
             sockkit: VERSION,

@@ -8,7 +8,7 @@ use super::{
     Status,
 };
 use crate::chat::lines::Line;
-use crate::chat::wire::{ChatEvent, Op, Reason, max_wire_line};
+use crate::chat::wire::{ChatEvent, Op, Reason, is_for_a_person, max_wire_line};
 use crate::core::machine::{Effect, Now};
 use crate::core::sanitise::sanitise_str;
 use crate::error::{Error, Kind};
@@ -45,12 +45,17 @@ impl Client {
         let mut input = std::mem::take(&mut self.input);
         let conn = self.conn();
         loop {
-            let max = match self.link {
-                Link::Up { .. } => MAX_LINE,
-                _ => MAX_FIRST_LINE,
+            let is_up = matches!(self.link, Link::Up { .. });
+            let max = match is_up || self.taken_for_person {
+                true => MAX_LINE,
+                false => MAX_FIRST_LINE,
             };
             let event = match input.next_line(max) {
                 None => break,
+                Some(Line::Text(line)) if !is_up && self.is_for_a_person(line) => {
+                    self.taken_for_person = true;
+                    continue;
+                }
                 Some(Line::Text(line)) => {
                     self.unread_bytes = self.unread_bytes.saturating_add(line.len());
                     serde_json::from_slice::<ChatEvent<'_>>(line).ok()
@@ -68,6 +73,13 @@ impl Client {
         }
         if self.conn() == conn && self.conn().is_some() {
             self.input = input;
+        }
+    }
+
+    fn is_for_a_person(&self, line: &[u8]) -> bool {
+        match self.taken_for_person {
+            true => !line.starts_with(b"{"),
+            false => is_for_a_person(line),
         }
     }
 

@@ -112,6 +112,8 @@ pub struct Client {
     peer: String,
 
     input: LineBuffer,
+    /// The hello was held up, and the server took us for a person: what it says before its welcome is not for us.
+    taken_for_person: bool,
     out: Vec<u8>,
     sent: usize,
     offered: bool,
@@ -159,6 +161,7 @@ impl Client {
             was_in: false,
             peer: String::new(),
             input: LineBuffer::default(),
+            taken_for_person: false,
             out: Vec::new(),
             sent: 0,
             offered: false,

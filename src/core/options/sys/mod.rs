@@ -1,5 +1,5 @@
-//! The two system calls that take an option by its number, and one for what they do not tell. The safe interfaces (socket2, rustix) have an option only
-//! where they have a function for it, and know a tenth of the catalogue.
+//! The two system calls that take an option by its number, and one for what they do not tell. The safe interfaces
+//! (socket2, rustix) have an option only where they have a function for it, and know a tenth of the catalogue.
 //!
 //! `unsafe` is denied in the crate and allowed in the files below this one alone, which `tests/house.rs` holds.
 

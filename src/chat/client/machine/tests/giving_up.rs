@@ -74,6 +74,32 @@ fn a_peer_that_speaks_something_else_is_told_by_its_first_line() {
     assert_eq!(world.failure().0, Kind::Integrity, "a line without end");
 }
 
+/// The server that was busy for longer than it waits for a hello.
+#[test]
+fn what_a_server_of_ours_says_to_a_person_is_passed_over_until_the_welcome() {
+    for first in [
+        "* you are guest-7 in #lobby, nobody else is here; /help lists the commands",
+        "* this server has a password: type it as your first line",
+    ] {
+        let mut world = World::new(config());
+        world.line("hi");
+        world.open();
+        world.says(first);
+        world.says("<bob> {not for us}");
+        world.says(&format!("<bob> {}", "x".repeat(20_000)));
+        assert_eq!(world.ops(), ["hello"]);
+        world.welcome(0, 0, false);
+        assert_eq!(world.ops(), ["line:hi"]);
+        world.says("* now it is gibberish");
+        assert_eq!(world.failure().0, Kind::Integrity);
+    }
+    let mut world = World::new(config());
+    world.open();
+    world.says("* you are alone");
+    world.says("{\"not\":\"ours\"}");
+    assert_eq!(world.failure().0, Kind::Integrity);
+}
+
 #[test]
 fn gibberish_later_is_a_violation_too() {
     let mut world = World::welcomed(config());
