@@ -191,7 +191,12 @@ tcp() {
 }
 
 udp() {
+    local server
     round_trips udp '1 20' '64 1400'
+    printf '\n| server | answers lost, all runs together |\n|---|---|\n'
+    for server in sockkit naive; do
+        echo "| $server | $(cat "$work"/udp-*."$server" | tr ' ' '\n' | awk -F= '$1 == "lost" { sum += $2 } END { print sum + 0 }') |"
+    done
 }
 
 idle() {
