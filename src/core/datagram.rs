@@ -93,6 +93,18 @@ struct Received {
     arrival: Arrival,
 }
 
+impl Received {
+    /// The next datagram, alone.
+    fn next(socket: &mut DatagramSocket, number: usize, buffer: &mut [u8]) -> io::Result<Self> {
+        let (length, arrival) = socket.receive(number, buffer)?;
+        Ok(Self {
+            at: 0,
+            length,
+            arrival,
+        })
+    }
+}
+
 /// The room that datagrams and their answers take in one turn, used again in the next.
 struct Desk {
     /// By socket.
@@ -314,14 +326,14 @@ impl<M: DatagramMachine> DatagramLoop<M> {
         let Some(watched) = self.sockets.get_mut(route.socket) else {
             return Ok(());
         };
-        if watched.blocked {
-            watched.held.push_back(Outgoing {
-                route: route.clone(),
-                bytes: bytes.to_vec(),
-            });
-            return Ok(());
-        }
         loop {
+            if watched.blocked {
+                watched.held.push_back(Outgoing {
+                    route: route.clone(),
+                    bytes: bytes.to_vec(),
+                });
+                return Ok(());
+            }
             let Err(error) = watched.socket.send(route, bytes) else {
                 return Ok(());
             };
@@ -336,17 +348,13 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 }
                 io::ErrorKind::WouldBlock => {
                     watched.blocked = true;
-                    watched.held.push_back(Outgoing {
-                        route: route.clone(),
-                        bytes: bytes.to_vec(),
-                    });
                     let both = Interest::READABLE | Interest::WRITABLE;
-                    return watched
+                    watched
                         .socket
                         .reregister(self.poll.registry(), Token(route.socket), both)
                         .map_err(|error| {
                             Error::new(Kind::Other, "cannot wait for sockets").because(error)
-                        });
+                        })?;
                 }
                 kind => {
                     self.machine.undelivered(now, route.socket, kind);

@@ -55,12 +55,7 @@ impl Batch {
         received: &mut Vec<Received>,
     ) -> io::Result<bool> {
         let Some((descriptor, told)) = socket.udp() else {
-            let (length, arrival) = socket.receive(number, buffer)?;
-            received.push(Received {
-                at: 0,
-                length,
-                arrival,
-            });
+            received.push(Received::next(socket, number, buffer)?);
             return Ok(false);
         };
         let control = told.then(|| Vec::with_capacity(CONTROL));

@@ -26,12 +26,7 @@ impl Batch {
         buffer: &mut [u8],
         received: &mut Vec<Received>,
     ) -> io::Result<bool> {
-        let (length, arrival) = socket.receive(number, buffer)?;
-        received.push(Received {
-            at: 0,
-            length,
-            arrival,
-        });
+        received.push(Received::next(socket, number, buffer)?);
         Ok(false)
     }
 
