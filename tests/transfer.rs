@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 
 use sha2::{Digest, Sha256};
 
+use crate::support::places::from_and_to;
 use crate::support::proxy::{Fault, Harm, Proxy, Seeded};
 use crate::support::{PATIENCE, Running, sockkit, stderr, text};
 
@@ -25,11 +26,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        for name in ["from", "to"] {
-            fs::create_dir(dir.path().join(name)).expect("a directory");
-        }
-        Self { dir }
+        Self { dir: from_and_to() }
     }
 
     fn from(&self, name: &str) -> PathBuf {

@@ -9,10 +9,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::mounts::{Mounted, left_out};
+use crate::support::places::{CHUNK, from_and_to};
 use crate::support::proxy::Seeded;
 use crate::support::{Server, sockkit, stderr};
-
-const CHUNK: usize = 1 << 20;
 
 const MIB: usize = 1 << 20;
 
@@ -23,11 +22,9 @@ struct Places {
 
 impl Places {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for place in ["from", "to"] {
-            fs::create_dir(folder.path().join(place)).expect("a folder");
+        Self {
+            folder: from_and_to(),
         }
-        Self { folder }
     }
 
     fn from(&self, name: &str) -> PathBuf {

@@ -20,12 +20,18 @@ pub struct Places {
 /// The file's name.
 pub const NAME: &str = "data.bin";
 
+/// A folder with one to send from and one to receive into.
+pub fn from_and_to() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for place in ["from", "to"] {
+        fs::create_dir(folder.path().join(place)).expect("a folder");
+    }
+    folder
+}
+
 impl Places {
     pub fn with(content: Vec<u8>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for place in ["from", "to"] {
-            fs::create_dir(folder.path().join(place)).expect("a folder");
-        }
+        let folder = from_and_to();
         let places = Self { folder, content };
         fs::write(places.source(), &places.content).expect("a file");
         places
