@@ -21,7 +21,7 @@ use crate::transfer::pipeline::meeting::{
     Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
 };
 use crate::transfer::pipeline::pool::Pool;
-use crate::transfer::pipeline::receiving::{Finished, POOL, Parts, RecvEnd, StoredFile};
+use crate::transfer::pipeline::receiving::{Finished, Parts, RecvEnd, StoredFile};
 use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::target::{Outlet, Target};
 use crate::transfer::pipeline::watchdog::Patience;
@@ -313,7 +313,7 @@ impl Run {
             clock: self.clock,
             stop: &self.stop,
             patience: self.patience,
-            pool: Pool::new(POOL),
+            pool: Pool::for_session(),
             pulse: Some(&heard),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;

@@ -8,9 +8,14 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::transfer::frame::MAX_PAYLOAD;
+use crate::transfer::pipeline::crew::worker_count;
 
 /// From so many bytes on a buffer of a whole chunk is used: below, it would be mostly empty.
 pub const LARGE: usize = 256 * 1024;
+
+/// Chunks that a worker has under way: one is read, one hashed, one on its way out. With more of them no worker is
+/// faster, and what one thread leaves in the processor's cache for the next is pushed out before that comes to it.
+pub const CHUNKS_EACH: usize = 3;
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,6 +45,12 @@ impl Pool {
             state: Mutex::default(),
             freed: Condvar::new(),
         }))
+    }
+
+    /// With room for what the workers of a session have under way, and for one chunk more each that the
+    /// connection's threads fill or empty.
+    pub fn for_session() -> Self {
+        Self::new(worker_count() * (CHUNKS_EACH + 1) * MAX_PAYLOAD)
     }
 
     /// A buffer of `len` bytes, at most a chunk, with whatever is in it. Waits for room. `None`: the pool was closed.

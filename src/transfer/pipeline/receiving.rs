@@ -25,9 +25,6 @@ use crate::transfer::session::{Ending, Progress};
 use crate::transfer::store::Reason;
 use crate::transfer::wire::{AbortReason, EntryId, Refusal, Verdict};
 
-/// Payloads that came and are not written yet.
-pub const POOL: usize = 24 * 1024 * 1024;
-
 /// Jobs that wait for the workers before no more frames are taken: a frame of holes can order thousands, and the
 /// pool does not count them.
 const MAX_JOBS: usize = 8 * 1024;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::Entry;
-use crate::transfer::frame::{Frame, Protection, Violation};
+use crate::transfer::frame::{Frame, MAX_PAYLOAD, Protection, Violation};
 use crate::transfer::outgoing::Outgoing;
 use crate::transfer::pipeline::control::End;
 use crate::transfer::pipeline::crew::{Crew, Shared, worker_count};
 use crate::transfer::pipeline::inbox::Inbox;
-use crate::transfer::pipeline::pool::{Buffer, Pool};
+use crate::transfer::pipeline::pool::{Buffer, CHUNKS_EACH, Pool};
 use crate::transfer::pipeline::reading::{self, Job, Tools, Word};
 use crate::transfer::pipeline::supply::{Inputs, Origin, Page, Supply};
 use crate::transfer::pipeline::watchdog::Doings;
@@ -23,10 +23,6 @@ use crate::transfer::sender::{
 use crate::transfer::session::{Ending, Progress};
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::{AbortReason, EntryId, Phase};
-
-/// Buffers for what is read and not yet written to the connection: what the machine orders at once (16 MiB), what
-/// the writer has, and what the hash is behind.
-const POOL: usize = 24 * 1024 * 1024;
 
 /// Files open at once: enough that small ones fill a frame while others are being read.
 const OPEN_FILES: usize = 128;
@@ -122,7 +118,10 @@ impl<'a> SendEnd<'a> {
         on_file: &'a mut dyn FnMut(&FileReport),
     ) -> Result<Self> {
         let Parts { left, supply, .. } = parts;
+        let readers = worker_count();
         let settings = SenderSettings {
+            in_flight: (readers * CHUNKS_EACH * MAX_PAYLOAD) as u64,
+            read_ahead: CHUNKS_EACH,
             open_files: OPEN_FILES,
             dry_run: parts.dry_run,
             ..parts.settings
@@ -130,12 +129,11 @@ impl<'a> SendEnd<'a> {
         let tools = Tools {
             shared: Arc::default(),
             supply: Arc::clone(supply),
-            pool: Pool::new(POOL),
+            pool: Pool::for_session(),
             checksums: parts.protection == Protection::Checksums,
             inbox: Arc::clone(inbox),
         };
         let mut crew = Crew::new();
-        let readers = worker_count();
         let mut hire = |name: &str| {
             let tools = tools.clone();
             crew.hire(name, move |queue| reading::run(queue, tools))
