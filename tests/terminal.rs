@@ -568,6 +568,32 @@ fn a_code_is_asked_for_and_typed_without_being_seen() {
     assert_eq!(sender.ends(), 0);
 }
 
+/// Whoever thinks better of it has a terminal that shows what is typed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_question_for_the_code_that_is_not_answered_leaves_the_terminal_as_it_was() {
+    let send = ["send-file", "127.0.0.1:1", "/dev/null"];
+    // Ctrl-C, Ctrl-D, and a signal from elsewhere.
+    for (keys, signal, status) in [
+        ("41-aba\x03", None, 130),
+        ("\x04", None, 2),
+        ("41-aba", Some(Signal::TERM), 143),
+    ] {
+        let mut command = with_terminal_of_its_own(&sockkit(&send));
+        let mut terminal = Tty::start(&mut command, 200);
+        let before = terminal.settings();
+        terminal.until(|lines| lines.last().is_some_and(|line| line.ends_with("code:")));
+        terminal.types(keys);
+        if let Some(signal) = signal {
+            terminal.signal(signal);
+        }
+        assert_eq!(terminal.ends(), status, "{keys:?}: {:#?}", terminal.lines());
+        let after = terminal.settings();
+        assert_eq!(after.local_modes, before.local_modes, "{keys:?}");
+        assert_eq!(after.input_modes, before.input_modes, "{keys:?}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn with_terminal_of_its_own(command: &Command) -> Command {
     let mut wrapped = Command::new("setsid");

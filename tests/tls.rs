@@ -3,13 +3,17 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 use tempfile::TempDir;
 
 #[cfg(unix)]
 use crate::support::certificates::reload;
-use crate::support::certificates::{Ca, Files, Flaw, fingerprint};
+use crate::support::certificates::{Ca, Files, Flaw, fingerprint, impostor};
 use crate::support::{Nc, Server, run_with, sockkit, stderr, text};
 
 /// A server on a `tls://` and a plain address, with this certificate.
@@ -130,6 +134,73 @@ fn only_a_right_certificate_of_the_ca_is_trusted() {
     let name = ["--ca", text(&roots), "--server-name", "elsewhere.example"];
     let output = say(&by_name(&elsewhere), &name);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// What everybody may have is the certificate; the server has to show that it has the key.
+#[test]
+fn a_certificate_without_its_key_is_worth_nothing_by_whatever_it_is_trusted() {
+    let ca = Ca::new();
+    let files = ca.server("server", Flaw::None);
+    let roots = ca.path();
+    let pem = std::fs::read(&files.certificate).expect("readable");
+    let der = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+    let known = sockkit::core::secure::Fingerprint::of(&der).to_string();
+    for version in [&TLS13, &TLS12] {
+        let address = impostor(&files, version);
+        let address = format!("tls://localhost:{}", address.port());
+        for trust in [
+            &["--ca", text(&roots)][..],
+            &["--fingerprint", &known],
+            &["--insecure"],
+        ] {
+            let output = say(&address, trust);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(5), "{trust:?}: {said}");
+            assert!(said.contains("its signature is wrong"), "{trust:?}: {said}");
+        }
+    }
+}
+
+/// On Linux and the BSDs the system's roots are in a file, of which SSL_CERT_FILE says where it is.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+#[test]
+fn the_roots_of_the_system_are_as_strict() {
+    let ca = Ca::new();
+    for (flaw, status, why) in [
+        (Flaw::None, 0, ""),
+        (Flaw::Expired, 5, "it has expired"),
+        (Flaw::NotValidYet, 5, "it is not valid yet"),
+        (Flaw::OtherName, 5, "it is for another name"),
+        (Flaw::OtherUse, 5, "it is not meant for this use"),
+    ] {
+        let server = server(&ca.server("server", flaw), &[]);
+        let mut command = sockkit(&["chat", &by_name(&server), "--send", "hello"]);
+        command.env("SSL_CERT_FILE", ca.path());
+        let output = command.output().expect("it runs");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{flaw:?}: {said}");
+        assert!(said.contains(why), "{flaw:?}: {said}");
+    }
+}
+
+/// A ticket or a session that is kept would be one more secret to steal.
+#[test]
+fn no_session_is_taken_up_again() {
+    let ca = Ca::new();
+    let server = server(&ca.server("server", Flaw::None), &[]);
+    for version in [&TLS13, &TLS12] {
+        let config = ca.client_config(version);
+        for _ in 0..2 {
+            let name = ServerName::try_from("localhost").expect("a name");
+            let connection = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+            let socket = TcpStream::connect(socket_address(&server, 0)).expect("it listens");
+            let mut stream = StreamOwned::new(connection, socket);
+            // Tickets come before what is said.
+            stream.read_exact(&mut [0]).expect("a greeting");
+            assert_eq!(stream.conn.handshake_kind(), Some(HandshakeKind::Full));
+            assert_eq!(stream.conn.tls13_tickets_received(), 0);
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use zeroize::Zeroizing;
 
+use crate::core::private_file::is_readable_by_others;
 use crate::core::secure::code::Code;
 use crate::error::{Error, Kind, Result};
 
@@ -35,10 +36,19 @@ pub struct CodeArgs {
 }
 
 impl CodeArgs {
-    /// The code from where it was said to be, or from the environment; `None`: neither is there.
-    pub fn read(&self) -> Result<Option<Code>> {
+    /// The code from where it was said to be, or from the environment; `None`: neither is there. `warn` is told what a
+    /// person should look after.
+    pub fn read(&self, warn: &mut dyn FnMut(&str)) -> Result<Option<Code>> {
         if let Some(path) = &self.code_file {
-            return first_line(path, &path.display().to_string()).map(Some);
+            let code = first_line(path, &path.display().to_string())?;
+            // A terminal or a pipe is nobody's to keep.
+            if path.is_file() && is_readable_by_others(path) == Some(true) {
+                warn(&format!(
+                    "others than its owner may read the code in {}: chmod 600 it",
+                    path.display()
+                ));
+            }
+            return Ok(Some(code));
         }
         if let Some(number) = self.code_fd {
             if cfg!(not(unix)) {
@@ -87,13 +97,33 @@ mod tests {
             code_file: Some(path.clone()),
             ..CodeArgs::default()
         };
-        let code = args.read().expect("readable").expect("there");
+        let read = || args.read(&mut |_| {});
+        let code = read().expect("readable").expect("there");
         assert_eq!(code.expose(), "417-amber-falcon-river");
         std::fs::write(&path, "\n").expect("a file");
-        let empty = args.read().expect_err("empty");
+        let empty = read().expect_err("empty");
         assert_eq!(empty.kind(), Kind::Usage);
         assert!(empty.advice().is_some_and(|hint| hint.contains("code")));
         std::fs::remove_file(&path).expect("removed");
-        assert_eq!(args.read().expect_err("gone").kind(), Kind::Other);
+        assert_eq!(read().expect_err("gone").kind(), Kind::Other);
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("code");
+        std::fs::write(&path, "417-amber-falcon-river").expect("a file");
+        let args = CodeArgs {
+            code_file: Some(path.clone()),
+            ..CodeArgs::default()
+        };
+        for (mode, told) in [(0o600, 0), (0o644, 1), (0o640, 1)] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("set");
+            let mut warnings = Vec::new();
+            args.read(&mut |text| warnings.push(text.to_owned()))
+                .expect("readable");
+            assert_eq!(warnings.len(), told, "{mode:o}: {warnings:?}");
+        }
     }
 }

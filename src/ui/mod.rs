@@ -262,10 +262,7 @@ impl Ui {
         if self.json() {
             return None;
         }
-        let _unseen = unseen::Unseen::begin();
-        rpassword::prompt_password(format!("sockkit: {question}"))
-            .ok()
-            .map(Zeroizing::new)
+        unseen::ask(&format!("sockkit: {question}")).ok()
     }
 
     /// Asks the person at the terminal, who answers with a line. `false`: no, or no answer.

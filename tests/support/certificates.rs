@@ -1,17 +1,21 @@
 //! Certificates of every kind, made for a test, and somebody with `openssl s_client`: a bare TLS connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     date_time_ymd,
 };
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
 };
 use tempfile::TempDir;
 
@@ -137,6 +141,12 @@ impl Ca {
         &self,
         version: &'static SupportedProtocolVersion,
     ) -> ClientConnection {
+        let name = ServerName::try_from("localhost").expect("a name");
+        ClientConnection::new(self.client_config(version), name).expect("a client")
+    }
+
+    /// What its connections know, and may have in common.
+    pub fn client_config(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -145,9 +155,40 @@ impl Ca {
             .expect("a version")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name = ServerName::try_from("localhost").expect("a name");
-        ClientConnection::new(Arc::new(config), name).expect("a client")
+        Arc::new(config)
     }
+}
+
+/// A server that shows a certificate without having its key, to one client after the other. Its address.
+pub fn impostor(files: &Files, version: &'static SupportedProtocolVersion) -> SocketAddr {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .expect("certificates");
+    let another = KeyPair::generate().expect("a key");
+    let another = PrivateKeyDer::from_pem_slice(another.serialize_pem().as_bytes()).expect("PEM");
+    let key = rustls::crypto::ring::sign::any_supported_type(&another).expect("ECDSA");
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(shown));
+    let config = Arc::new(config);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a server");
+            let mut stream = StreamOwned::new(connection, socket.expect("accepted"));
+            // Whoever is taken in says something, and is answered.
+            let mut word = [0; 1];
+            if stream.read_exact(&mut word).is_ok() {
+                let _ = stream.write_all(&word);
+            }
+        }
+    });
+    address
 }
 
 #[cfg(unix)]

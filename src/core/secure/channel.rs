@@ -30,6 +30,14 @@ pub enum Trouble {
     WrongCode,
     /// Too many wrong codes were tried, and this one was not looked at.
     NotNow,
+    /// The other end was shown that this one knows the code, which tells whoever guesses whether that was right, and has
+    /// not shown the same. Or the connection failed at that very moment.
+    Unproved {
+        /// What came instead, for a message.
+        why: String,
+        /// What kind of failure that is.
+        kind: Kind,
+    },
     /// The other end does not do what an honest one does, or the connection failed.
     Broken {
         /// Why, for a message.
@@ -44,7 +52,7 @@ impl Trouble {
     pub fn kind(&self) -> Kind {
         match self {
             Trouble::WrongCode | Trouble::NotNow => Kind::Refused,
-            Trouble::Broken { kind, .. } => *kind,
+            Trouble::Unproved { kind, .. } | Trouble::Broken { kind, .. } => *kind,
         }
     }
 }
@@ -54,6 +62,9 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::WrongCode => Disagreement::WrongCode.fmt(f),
             Trouble::NotNow => f.write_str("too many wrong codes were tried"),
+            Trouble::Unproved { why, .. } => {
+                write!(f, "it has not shown that it knows the code: {why}")
+            }
             Trouble::Broken { why, .. } => f.write_str(why),
         }
     }
@@ -140,6 +151,10 @@ fn agree(
             // A listener that was told a wrong code may be gone before it can say anything.
             Err(error) if is_an_end(&error) && agreement.awaits_verdict() => {
                 agreement.end_of_input()
+            }
+            Err(error) if agreement.awaits_verdict() => {
+                let (why, kind) = pipe::explain(&error);
+                return Err(Trouble::Unproved { why, kind });
             }
             Err(error) => return Err(error.into()),
         };
@@ -332,7 +347,13 @@ mod tests {
         drop((_reader, writer));
         for seen in seen {
             let seen = String::from_utf8_lossy(&seen.join().expect("it ends")).to_lowercase();
-            for part in ["right", "secret", "/home", env!("CARGO_PKG_VERSION")] {
+            for part in [
+                "right",
+                "secret",
+                "/home",
+                "sockkit",
+                env!("CARGO_PKG_VERSION"),
+            ] {
                 assert!(!seen.contains(part), "{part}");
             }
         }
@@ -373,6 +394,35 @@ mod tests {
             "{:?}",
             other.err()
         );
+    }
+
+    /// What the initiator shows tells whoever answers whether a guess was right.
+    #[test]
+    fn who_was_shown_the_confirmation_and_does_not_answer_it_has_proved_nothing() {
+        for hangs_up in [true, false] {
+            let (one, other) = wire();
+            let guesser = thread::spawn(move || {
+                let mut raw = other.try_clone().expect("a handle");
+                let mut guess = Agreement::new(Side::Listener, &code("a wrong guess"));
+                let element = guess.take_output();
+                let mut begun =
+                    Begun::begin(shared(other), Side::Listener, &element, PATIENCE).expect("TLS");
+                assert!(begun.hear(&mut [0; 33 + 32]).expect("all of it"));
+                if !hangs_up {
+                    raw.write_all(b"this is no TLS").expect("sent");
+                }
+            });
+            let one = initiate(shared(one), &code("the right code"), PATIENCE);
+            match hangs_up {
+                true => assert!(matches!(one, Err(Trouble::WrongCode)), "{:?}", one.err()),
+                false => assert!(
+                    matches!(one, Err(Trouble::Unproved { .. })),
+                    "{:?}",
+                    one.err()
+                ),
+            }
+            guesser.join().expect("it ends");
+        }
     }
 
     /// What the code costs beside a plain connection, on which the initiator speaks at once.

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// So many wrong codes end a listener for one transfer. Somebody who mistypes gets two more tries; somebody who guesses
-/// gets three of the 2^33.9 that there are.
+/// So many wrong codes end a listener for one transfer, however long it waits. Somebody who mistypes gets two more tries;
+/// somebody who guesses gets three of the 2^33.9 that there are.
 const TRIES: u32 = 3;
 
 /// The wait of an address after its first wrong code; it doubles with each.
@@ -27,10 +27,10 @@ const FREE: u32 = 10;
 /// The wait of everybody after those; it doubles with each, and ends at [`LONGEST_WAIT_OF_ALL`].
 const FIRST_WAIT_OF_ALL: Duration = Duration::from_millis(100);
 
-/// The longest wait of everybody. Whoever guesses keeps honest ones waiting so long, and no longer.
+/// The longest wait of everybody. Honest ones wait with those who guess, and the first to come after it gets the try.
 const LONGEST_WAIT_OF_ALL: Duration = Duration::from_secs(10);
 
-/// After so long without a wrong code an address, and all together, begin anew.
+/// After so long without a wrong code an address, and all together, begin anew, where a listener stays.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(3600);
 
 /// How many addresses are remembered. When they are more, the wait of all has long been at its longest.
@@ -52,7 +52,6 @@ struct Count {
 
 impl Count {
     fn add(&mut self, now: Duration) {
-        self.forgive(now);
         self.wrong = self.wrong.saturating_add(1);
         self.last = now;
     }
@@ -106,15 +105,17 @@ impl Guesses {
 
     /// A code was wrong. Whether that was the last that could be tried.
     pub fn wrong(&mut self, now: Duration, address: Option<IpAddr>) -> bool {
+        if self.stays {
+            self.all.forgive(now);
+        }
         self.all.add(now);
         if let Some(address) = address {
             if self.by_address.len() >= ADDRESSES {
                 self.by_address.clear();
             }
-            self.by_address
-                .entry(network(address))
-                .or_default()
-                .add(now);
+            let count = self.by_address.entry(network(address)).or_default();
+            count.forgive(now);
+            count.add(now);
         }
         self.is_over()
     }
@@ -159,6 +160,16 @@ mod tests {
         assert_eq!(guesses.wait(at(0), ip("192.0.2.1")), Duration::ZERO);
         assert!(!guesses.wrong(at(1), None));
         assert!(guesses.wrong(at(2), ip("192.0.2.2")));
+    }
+
+    #[test]
+    fn a_listener_for_one_transfer_forgets_no_wrong_code_however_long_it_waits() {
+        let mut guesses = Guesses::new(false);
+        for day in 0..2 {
+            assert!(!guesses.wrong(at(day * 86_400), ip("192.0.2.1")));
+            guesses.right(ip("192.0.2.1"));
+        }
+        assert!(guesses.wrong(at(2 * 86_400), ip("192.0.2.1")));
     }
 
     #[test]

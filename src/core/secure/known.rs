@@ -45,6 +45,12 @@ impl KnownServers {
         })
     }
 
+    /// This one.
+    #[cfg(test)]
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &std::path::Path {
         &self.path
@@ -120,9 +126,7 @@ mod tests {
     #[test]
     fn a_server_is_new_then_known_and_a_change_is_seen() {
         let dir = tempfile::tempdir().expect("a directory");
-        let known = KnownServers {
-            path: dir.path().join("state").join(FILE),
-        };
+        let known = KnownServers::at(dir.path().join("state").join(FILE));
         let (one, two) = (Fingerprint::of(b"1"), Fingerprint::of(b"2"));
         let look = |server, fingerprint| known.look_up(server, fingerprint).expect("readable");
         assert_eq!(look("a:1", one), Acquaintance::New);
@@ -137,9 +141,7 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_passed_over_and_kept() {
         let dir = tempfile::tempdir().expect("a directory");
-        let known = KnownServers {
-            path: dir.path().join(FILE),
-        };
+        let known = KnownServers::at(dir.path().join(FILE));
         std::fs::write(&known.path, "# mine\nhost\nhost sha256:12").expect("written");
         let one = Fingerprint::of(b"1");
         assert_eq!(known.look_up("host", one).expect("read"), Acquaintance::New);

@@ -280,6 +280,37 @@ mod tests {
         assert!(ann.take_output().is_empty());
     }
 
+    /// As `docs/transfer-protocol.md` has it, computed by another program.
+    #[test]
+    fn a_confirmation_is_over_the_label_the_binding_and_both_elements() {
+        let expected = [
+            (
+                Side::Initiator,
+                "394739e659c41686d41691a14619e99c3e845ee9afd257b1985a554f0970517b",
+            ),
+            (
+                Side::Listener,
+                "52f89f48249881d8f47e4f6ee66b4f625d58f70fded4b834498c77e45efe44be",
+            ),
+        ];
+        for (side, ours) in expected {
+            let mut end = Agreement::new(side, &code("the right code"));
+            let (own, theirs) = match side {
+                Side::Initiator => ([b'A'; ELEMENT], [b'B'; ELEMENT]),
+                Side::Listener => ([b'B'; ELEMENT], [b'A'; ELEMENT]),
+            };
+            end.element = own.to_vec();
+            let made = end.confirmations(&[7; 32], &CHANNEL, &theirs);
+            let hex: String = made
+                .expect("a key of any length")
+                .ours
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(hex, ours);
+        }
+    }
+
     #[test]
     fn another_code_is_seen_by_the_listener_which_then_tells_nothing() {
         let (mut ann, mut bob) = pair("417-amber-falcon-river", "418-amber-falcon-river");

@@ -61,7 +61,7 @@ impl Guard {
         if args.plain {
             return Ok(guard(Way::Plain));
         }
-        let (code, is_new) = match args.read()? {
+        let (code, is_new) = match args.read(&mut |text| ui.warn(text))? {
             Some(code) => (code, false),
             None if listens => (make_up()?, true),
             None => (ask(ui)?, false),
@@ -113,20 +113,35 @@ impl Guard {
         address: &Address,
         patience: Duration,
     ) -> Result<Channel> {
-        let code = match &self.way {
+        let (code, opened, guesses) = match &self.way {
             Way::Plain => return Ok(Channel::plain(stream, peer)),
-            Way::Code { code, .. } => code,
+            Way::Code {
+                code,
+                opened,
+                guesses,
+                ..
+            } => (code, opened, guesses),
         };
         match channel::initiate(Arc::clone(&stream), code, patience) {
             Ok(halves) => Ok(Channel::secure(stream, halves, peer)),
             Err(trouble) => {
-                let kind = trouble.kind();
+                // Or whoever cuts connections and answers the next would have a guess for each that is made again.
+                let is_last = matches!(trouble, Trouble::Unproved { .. })
+                    && guesses
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .wrong(opened.elapsed(), None);
+                let kind = match is_last {
+                    true => Kind::Refused,
+                    false => trouble.kind(),
+                };
                 let error = Error::new(kind, format!("not let in by {address:#}"));
                 let hint = match &trouble {
                     Trouble::WrongCode => {
                         "compare the code with the one that the other end shows; if it is the same, somebody is in \
-                         between"
+                         between, or guesses"
                     }
+                    Trouble::Unproved { .. } => "if that goes on, somebody is in between",
                     _ => {
                         "was the other end started with --plain, or after too many wrong codes? it says so"
                     }
@@ -266,5 +281,109 @@ fn own_address() -> Option<Ipv4Addr> {
     match socket.local_addr().ok()?.ip() {
         std::net::IpAddr::V4(ip) if !ip.is_unspecified() => Some(ip),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::secure::pake::{Agreement, Side};
+    use crate::core::secure::tls::pipe::Begun;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    /// Nothing here takes this long on the slowest machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn code(text: &str) -> Code {
+        Code::parse(text).expect("a code")
+    }
+
+    fn guard(listens: bool, guesses: Guesses) -> Guard {
+        Guard {
+            listens,
+            qr: false,
+            way: Way::Code {
+                code: code("the right code"),
+                is_new: false,
+                opened: Instant::now(),
+                guesses: Mutex::new(guesses),
+            },
+        }
+    }
+
+    /// Takes what whoever connects has to show, which tells whether the guess was right, and then sends what is no TLS.
+    fn guess(socket: TcpStream) {
+        let mut raw = socket.try_clone().expect("a handle");
+        let element = Agreement::new(Side::Listener, &code("a wrong guess")).take_output();
+        let stream = Arc::new(Stream::Tcp(socket));
+        let mut begun = Begun::begin(stream, Side::Listener, &element, PATIENCE).expect("TLS");
+        assert!(begun.hear(&mut [0; 33 + 32]).expect("all of it"));
+        raw.write_all(b"this is no TLS").expect("sent");
+    }
+
+    #[test]
+    fn whoever_answers_those_that_come_back_has_three_guesses() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+        let peer = listener.local_addr().expect("an address");
+        let address = crate::core::address::Address::parse(
+            &peer.to_string(),
+            crate::core::address::Use::Connect { default_port: None },
+        )
+        .expect("an address");
+        let guesser = thread::spawn(move || {
+            for _ in 0..3 {
+                guess(listener.accept().expect("accepted").0);
+            }
+        });
+        let guard = guard(false, Guesses::new(false));
+        for expected in [Kind::Integrity, Kind::Integrity, Kind::Refused] {
+            let socket = TcpStream::connect(peer).expect("connected");
+            let stream = Arc::new(Stream::Tcp(socket));
+            let peer = PeerAddr::from_socket_addr(peer);
+            let refused = guard.initiate(stream, peer, &address, PATIENCE).err();
+            assert_eq!(refused.map(|error| error.kind()), Some(expected));
+        }
+        guesser.join().expect("it ends");
+    }
+
+    /// Who has begun before the first wrong code was seen is no better off, or a hundred at once would have a hundred
+    /// guesses.
+    #[test]
+    fn a_code_that_comes_too_soon_or_too_late_is_not_looked_at() {
+        let peer = PeerAddr::from_socket_addr(([192, 0, 2, 1], 9).into());
+        for (stays, wrong) in [(true, 8), (false, 3)] {
+            let guesses = Mutex::new(Guesses::new(stays));
+            let door = Door {
+                opened: Instant::now(),
+                guesses: &guesses,
+                peer: &peer,
+                was_last: Mutex::new(false),
+            };
+            for _ in 0..wrong {
+                let mut guesses = guesses.lock().expect("whole");
+                guesses.wrong(Duration::ZERO, peer.ip());
+            }
+            let admitted = door.admit(&mut || panic!("it was looked at"));
+            assert!(!admitted, "{stays}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_code_counts_and_a_right_one_does_not() {
+        let peer = PeerAddr::from_socket_addr(([192, 0, 2, 1], 9).into());
+        let guesses = Mutex::new(Guesses::new(false));
+        let door = Door {
+            opened: Instant::now(),
+            guesses: &guesses,
+            peer: &peer,
+            was_last: Mutex::new(false),
+        };
+        assert!(door.admit(&mut || true) && door.admit(&mut || true));
+        for last in [false, false, true] {
+            assert!(door.admit(&mut || false));
+            assert_eq!(*door.was_last.lock().expect("whole"), last);
+        }
+        assert!(!door.admit(&mut || true));
     }
 }

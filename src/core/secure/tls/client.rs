@@ -427,3 +427,56 @@ impl ServerCertVerifier for Verifier {
         self.schemes.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verifier(trust: Trust, known: Option<KnownServers>) -> Verifier {
+        Verifier {
+            trust,
+            place: "here:1".to_owned(),
+            known,
+            ..Verifier::of_nothing()
+        }
+    }
+
+    /// What nobody vouches for is asked about, what was accepted before is taken, and nothing else is.
+    #[test]
+    fn a_person_is_asked_only_about_what_is_new_and_has_no_other_fault() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let known = KnownServers::at(dir.path().join("known_servers"));
+        let (here, other) = (Fingerprint::of(b"here"), Fingerprint::of(b"other"));
+        let judge = |trust: Trust, fingerprint, vouched| {
+            verifier(trust, Some(known.clone())).judge(fingerprint, vouched)
+        };
+        let stranger = Err(CertificateError::UnknownIssuer);
+        let seen = judge(Trust::Platform, here, stranger.clone());
+        assert!(matches!(seen, Err(Finding::Stranger(seen)) if seen == here));
+        let faults = [
+            CertificateError::Expired,
+            CertificateError::NotValidYet,
+            CertificateError::NotValidForName,
+            CertificateError::InvalidPurpose,
+            CertificateError::Revoked,
+            CertificateError::BadSignature,
+        ];
+        for fault in faults {
+            let seen = judge(Trust::Platform, here, Err(fault.clone()));
+            assert!(matches!(seen, Err(Finding::Wrong { .. })), "{fault:?}");
+        }
+        known.remember("here:1", here).expect("written");
+        assert!(judge(Trust::Platform, here, stranger.clone()).is_ok());
+        let seen = judge(Trust::Platform, other, stranger.clone());
+        assert!(
+            matches!(seen, Err(Finding::Changed { before, now }) if (before, now) == (here, other))
+        );
+        assert!(judge(Trust::Platform, other, Ok(())).is_ok());
+        // Whoever gives a file of authorities wants no other.
+        let seen = judge(Trust::Ca("ca.pem".into()), here, stranger.clone());
+        assert!(matches!(seen, Err(Finding::Wrong { .. })));
+        // Where nothing can be remembered nothing is asked.
+        let seen = verifier(Trust::Platform, None).judge(here, stranger);
+        assert!(matches!(seen, Err(Finding::Wrong { .. })));
+    }
+}

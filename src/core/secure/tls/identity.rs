@@ -50,7 +50,7 @@ impl Identity {
     ///
     /// [`Kind::Other`]: `cannot read the certificate in chat.pem: no such file or directory`.
     pub fn load(files: &IdentityFiles, warn: &mut dyn FnMut(&str)) -> Result<Self> {
-        let key_bytes = Zeroizing::new(read(&files.key, "private key")?);
+        let key_bytes = read(&files.key, "private key")?;
         if private_file::is_readable_by_others(&files.key) == Some(true) {
             warn(&format!(
                 "others than its owner may read the private key in {}: chmod 600 it, and think of making a new one",
@@ -132,14 +132,17 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> 
     }
 }
 
-fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
+/// Overwritten in memory when it is dropped: a file of certificates may have the key in it too, as our own has.
+fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     let size = std::fs::metadata(path)
         .map_err(|error| failure(what, path).because(error))?
         .len();
     if size > MAX_PEM {
         return Err(failure(what, path).because("it is too large for one"));
     }
-    std::fs::read(path).map_err(|error| failure(what, path).because(error))
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|error| failure(what, path).because(error))
 }
 
 fn failure(what: &str, path: &Path) -> Error {
@@ -159,8 +162,8 @@ pub(super) fn unusable(what: &str, path: &Path, why: &str) -> Error {
 
 /// A new key (ECDSA on P-256, the one that every TLS library has) and a certificate that it signs, as PEM.
 ///
-/// The certificate says that it is a server's and a client's and no CA's, and its time does not run out: whoever
-/// trusts it has compared its fingerprint, and a date adds nothing to that.
+/// The certificate says that it is a server's and a client's and no CA's, and its time runs out in 4096: whoever trusts
+/// it has compared its fingerprint, and a date adds nothing to that.
 fn make() -> Result<Zeroizing<String>> {
     let make = || -> Result<_, rcgen::Error> {
         let key = KeyPair::generate()?;

@@ -28,7 +28,7 @@ use crate::core::blocking::Stream;
 use crate::core::secure::pake::{Binding, Side};
 use crate::error::Kind;
 
-/// RFC 9266 section 4.2: the label of `tls-exporter`, whose context is empty.
+/// RFC 9266 section 2: the label of `tls-exporter`, whose context is empty.
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// How much is encrypted in one go, under the lock: four records of 16 KiB.

@@ -37,6 +37,11 @@ pub(super) fn of_certificate(error: &CertificateError) -> Cow<'static, str> {
         CertificateError::BadSignature => "its signature is wrong",
         CertificateError::BadEncoding => "it is damaged",
         other if is_of_a_ca(other) => "it is a CA's, which is not to be a server's",
+        // What the system's verifier says of it, which webpki has a name for.
+        CertificateError::Other(why) if format!("{why:?}").contains("EkuError") => {
+            "it is not meant for this use"
+        }
+        CertificateError::Other(why) => return why.to_string().into(),
         other => return format!("{other:?}").into(),
     }
     .into()
