@@ -171,6 +171,27 @@ fn a_tree_arrives_with_empty_and_many_small_files() {
     assert!(!world.to("tree/leave/out.o").exists());
 }
 
+/// Such files are read into buffers of a chunk each and said only when there are many of them, or nothing more to read.
+#[test]
+fn more_files_of_middle_size_than_the_memory_holds_arrive() {
+    let world = World::new();
+    for number in 0..60 {
+        world.write(&format!("tree/{number}"), &noise(number, 300_000));
+    }
+    let hurry = ["--stall-timeout", "2s", "--retry", "0"];
+    let mut receiver = world.receiver(&hurry);
+    let tree = world.from("tree");
+    let sent = receiver.send(&[&[text(&tree)][..], &hurry].concat());
+    assert_status(&sent, 0);
+    assert_eq!(receiver.run.ends(), 0);
+    for number in 0..60 {
+        assert_same(
+            &world.to(&format!("tree/{number}")),
+            &noise(number, 300_000),
+        );
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn links_modes_and_names_that_are_no_text_survive() {

@@ -55,6 +55,13 @@ impl Pool {
 
     /// A buffer of `len` bytes, at most a chunk, with whatever is in it. Waits for room. `None`: the pool was closed.
     pub fn take(&self, len: usize) -> Option<Fresh> {
+        self.take_after(len, || {})
+    }
+
+    /// The same; calls `let_go` before it waits. Whoever has buffers that only they can pass on has to do so then, or
+    /// would wait for themselves.
+    pub fn take_after(&self, len: usize, let_go: impl FnOnce()) -> Option<Fresh> {
+        let mut let_go = Some(let_go);
         let charge = match len {
             LARGE.. => len.max(MAX_PAYLOAD),
             _ => len,
@@ -66,6 +73,12 @@ impl Pool {
             }
             if state.in_use == 0 || state.in_use + charge <= self.0.limit {
                 break;
+            }
+            if let Some(let_go) = let_go.take() {
+                drop(state);
+                let_go();
+                state = self.0.state();
+                continue;
             }
             state.waiting += 1;
             state = self
@@ -191,6 +204,14 @@ mod tests {
         assert!(waits.join().unwrap(), "a closed pool gives nothing");
         drop(one);
         assert!(pool.take(1).is_none());
+    }
+
+    #[test]
+    fn whoever_would_wait_lets_go_of_what_they_have_first() {
+        let pool = Pool::new(100);
+        let mut mine = pool.take(60);
+        assert!(pool.take_after(60, || mine = None).is_some());
+        assert!(mine.is_none());
     }
 
     #[test]

@@ -290,7 +290,9 @@ impl Worker {
                 digest: kind.map(|kind| kind.of(&vec![0; len])),
             }));
         }
-        let Some(mut fresh) = self.tools.pool.take(len as usize) else {
+        // Pieces that were read and not said yet are in buffers of the same pool.
+        let words = &mut self.words;
+        let Some(mut fresh) = self.tools.pool.take_after(len as usize, || words.flush()) else {
             return Ok(None);
         };
         // Most of what is compared is not sent.
