@@ -2,7 +2,8 @@
 # What one Linux machine can say about other systems.
 #
 #   .ci/cross.sh parts     installs what the others need; as root, with a network
-#   .ci/cross.sh TARGET    windows, macos, freebsd: type-checks everything; musl: builds, and tries the result
+#   .ci/cross.sh TARGET    windows, macos, freebsd, netbsd, openbsd: type-checks everything; musl: builds, and tries
+#                          the result
 #
 # The compiler is Debian's: its library comes with its source, of the same release, so that it can be built for
 # any target (-Zbuild-std, which a stable compiler allows with RUSTC_BOOTSTRAP). rustup's has neither the source nor
@@ -90,9 +91,11 @@ parts) parts ;;
 windows) compiler && check cargo x86_64-pc-windows-gnu ;;
 macos) compiler && zig && check cargo-zigbuild aarch64-apple-darwin ;;
 freebsd) compiler && zig && check cargo-zigbuild x86_64-unknown-freebsd ;;
+netbsd) compiler && zig && check cargo-zigbuild x86_64-unknown-netbsd ;;
+openbsd) compiler && zig && check cargo-zigbuild x86_64-unknown-openbsd ;;
 musl) compiler && zig && musl ;;
 *)
-    echo "usage: .ci/cross.sh parts|windows|macos|musl|freebsd" >&2
+    echo "usage: .ci/cross.sh parts|windows|macos|musl|freebsd|netbsd|openbsd" >&2
     exit 2
     ;;
 esac

@@ -7,15 +7,15 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::DatagramSocket;
 #[cfg(unix)]
 use crate::core::address::UnixName;
 use crate::core::address::{Address, Endpoint};
 use crate::core::dial::DialOptions;
-use crate::core::options::Unopened;
 use crate::core::options::info::{On, When};
+use crate::core::options::{Setting, Unopened};
 use crate::core::resolve::{interface_index, resolve};
 use crate::core::socket::{self, ListenOptions, SocketFile};
 use crate::error::{Error, Kind, Result};
@@ -130,10 +130,10 @@ fn join(socket: &UdpSocket, at: SocketAddr, group: &Group) -> Result<()> {
     let joined = match (group.ip, at) {
         (IpAddr::V4(ip), SocketAddr::V4(_)) => match index {
             0 => socket.join_multicast_v4(&ip, &Ipv4Addr::UNSPECIFIED),
-            index => {
-                let interface = InterfaceIndexOrAddress::Index(index);
-                SockRef::from(socket).join_multicast_v4_n(&ip, &interface)
-            }
+            // socket2 has no way by index for OpenBSD and NetBSD; how each system is told is in the catalogue.
+            index => Setting::parse(&format!("IP_ADD_MEMBERSHIP={ip}%{index}"))
+                .and_then(|join| join.apply(&SockRef::from(socket)))
+                .map_err(reason),
         },
         (IpAddr::V6(ip), SocketAddr::V6(_)) => socket.join_multicast_v6(&ip, index),
         (IpAddr::V4(_), SocketAddr::V6(_)) | (IpAddr::V6(_), SocketAddr::V4(_)) => Ok(()),
@@ -148,6 +148,18 @@ fn join(socket: &UdpSocket, at: SocketAddr, group: &Group) -> Result<()> {
             .because(error)
             .hint("behind a % stands the interface on which to join: --join 239.1.2.3%eth0")
     })
+}
+
+/// Why an option could not be set, for who says himself what that was for.
+fn reason(error: Error) -> io::Error {
+    let cause = error.cause().map(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        match io.and_then(io::Error::raw_os_error) {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::other(cause.to_string()),
+        }
+    });
+    cause.unwrap_or_else(|| io::Error::other(error))
 }
 
 /// A datagram socket that is connected to `address`: it can send there only, hears from there only, and

@@ -210,7 +210,7 @@ impl On {
     /// Datagrams.
     pub const DATAGRAM: On = On::UDP.or(On::UNIX_DATAGRAM).or(On::RAW).or(On::PACKET);
     /// What can be peeked at an offset.
-    pub const PEEK: On = On::UNIX.or(On::UDP);
+    pub const PEEK: On = On::UNIX.or(On::INET.without(On::RAW));
     /// What has a peer with a label.
     pub const UNIX_OR_TCP: On = On::UNIX.or(On::TCP);
     /// Every socket.
@@ -219,6 +219,11 @@ impl On {
     /// Of either.
     pub const fn or(self, other: On) -> On {
         On(self.0 | other.0)
+    }
+
+    /// Those that are not of the other.
+    pub const fn without(self, other: On) -> On {
+        On(self.0 & !other.0)
     }
 
     /// Whether they have a kind in common.
@@ -318,6 +323,8 @@ pub struct OptionInfo {
     pub since: Option<&'static str>,
     /// The privilege to set it.
     pub needs: Option<&'static str>,
+    /// The values that Linux takes, where they are fewer than its type has.
+    range: Option<&'static str>,
     /// Why reading it would do harm: then it is never read.
     pub never: Option<&'static str>,
     /// What it is, and what goes wrong with it.
@@ -344,6 +351,7 @@ pub(super) const fn option(name: &'static str, level: Level, form: Form) -> Opti
         pointer: false,
         since: None,
         needs: None,
+        range: None,
         never: None,
         about: "",
         source: "",
@@ -454,6 +462,11 @@ impl OptionInfo {
         self
     }
 
+    pub(super) const fn within(mut self, range: &'static str) -> Self {
+        self.range = Some(range);
+        self
+    }
+
     pub(super) const fn never(mut self, why: &'static str) -> Self {
         self.never = Some(why);
         self
@@ -476,6 +489,12 @@ impl OptionInfo {
     pub fn here(&self) -> Option<(i32, i32)> {
         let here = Platform::HERE?;
         Some((self.level.number(here), self.number(here)?))
+    }
+
+    /// The values that this system takes, where they are known and fewer than its type has.
+    pub fn range_here(&self) -> Option<&'static str> {
+        self.range
+            .filter(|_| Platform::HERE == Some(Platform::Linux))
     }
 
     /// The systems that have it.

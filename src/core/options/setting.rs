@@ -73,8 +73,12 @@ impl Setting {
         &self.value
     }
 
-    /// Sets it.
-    fn apply(&self, socket: &Socket) -> Result<()> {
+    /// Sets it, at once and whatever kind of socket this is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::apply`].
+    pub fn apply(&self, socket: &Socket) -> Result<()> {
         let cannot = || Error::new(Kind::Unreachable, format!("cannot set {self}"));
         let value = self.resolved().map_err(|why| cannot().because(why))?;
         let (Some(here), Some((level, number))) = (Platform::HERE, self.option.here()) else {
@@ -84,7 +88,7 @@ impl Setting {
             return Err(cannot().because("this system cannot be told that"));
         };
         sys::set(socket, level, number, &bytes).map_err(|error| {
-            let hint = self.hint(&error);
+            let hint = self.hint(&error, socket);
             let failed = cannot().because(error);
             match hint {
                 Some(hint) => failed.hint(hint),
@@ -106,19 +110,45 @@ impl Setting {
         Ok(value)
     }
 
-    fn hint(&self, error: &io::Error) -> Option<String> {
+    fn hint(&self, error: &io::Error, socket: &Socket) -> Option<String> {
         let option = self.option;
-        match Missing::from_error(error) {
-            Missing::Denied => option.needs.map(|needs| format!("it needs {needs}")),
-            Missing::Unsupported => option
+        let here =
+            |what: &str, list: &str| sysctl::text(list).map(|list| format!("{what} here: {list}"));
+        match (Missing::from_error(error), option.name) {
+            (Missing::Denied, "TCP_CONGESTION") => here(
+                "without CAP_NET_ADMIN there are",
+                "net.ipv4.tcp_allowed_congestion_control",
+            ),
+            (Missing::Denied, _) => option.needs.map(|needs| format!("it needs {needs}")),
+            // What can be read is known, and something else is in the way.
+            (Missing::Unsupported, _)
+                if read(socket, super::kind_of(socket), option).is_ok()
+                    && option.access == Access::Both =>
+            {
+                Some(self.page())
+            }
+            (Missing::Unsupported, _) => option
                 .since
                 .map(|since| format!("this kernel does not know it; it is there since {since}")),
-            Missing::NotApplicable if option.name == "TCP_CONGESTION" => {
-                sysctl::text("net.ipv4.tcp_available_congestion_control")
-                    .map(|list| format!("available here: {list}"))
+            (Missing::NotApplicable, "TCP_CONGESTION") => {
+                here("available", "net.ipv4.tcp_available_congestion_control")
             }
-            Missing::NotApplicable => None,
+            (Missing::NotApplicable, "TCP_ULP") => here("available", "net.ipv4.tcp_available_ulp"),
+            (Missing::NotApplicable, _) if error.kind() == io::ErrorKind::NotConnected => {
+                Some("it can only be set on a connected socket".into())
+            }
+            (Missing::NotApplicable, _) if error.kind() == io::ErrorKind::InvalidInput => {
+                Some(match option.range_here() {
+                    Some(range) => format!("it takes {range}"),
+                    None => self.page(),
+                })
+            }
+            (Missing::NotApplicable, _) => None,
         }
+    }
+
+    fn page(&self) -> String {
+        format!("sockkit inspect --explain {} has more", self.option.name)
     }
 }
 
@@ -189,12 +219,17 @@ pub struct Granted {
     pub asked: Value,
     /// What there is.
     pub granted: Result<Value, Missing>,
+    /// It was asked again, and that holds.
+    pub again: bool,
 }
 
 impl Granted {
     /// Why that is something else than was asked, where it is known.
     pub fn why(&self) -> Option<String> {
         let granted = self.granted.as_ref().ok()?;
+        if self.again && self.asked != *granted {
+            return Some("it was set again after that".into());
+        }
         why::why(self.option, &self.asked, granted, &sysctl::number)
     }
 }
@@ -246,9 +281,13 @@ impl Settings {
         for setting in &self.0 {
             let option = setting.option;
             if !sockets.iter().any(|&socket| option.is_for(socket)) {
+                let is_for = format!("it is for {}", option.on.names());
                 return Err(
                     Error::new(Kind::Usage, format!("cannot set {}", option.name)).because(
-                        format!("it is for {}, not for this socket", option.on.names()),
+                        match option.on == On::NONE {
+                            true => is_for,
+                            false => format!("{is_for}, not for this socket"),
+                        },
                     ),
                 );
             }
@@ -312,11 +351,15 @@ impl Settings {
         let kind = super::kind_of(socket);
         self.0
             .iter()
-            .filter(|setting| setting.option.is_for(kind))
-            .map(|setting| Granted {
+            .enumerate()
+            .filter(|(_, setting)| setting.option.is_for(kind))
+            .map(|(number, setting)| Granted {
                 option: setting.option,
                 asked: setting.value.clone(),
                 granted: read(socket, kind, setting.option),
+                again: self.0[number + 1..]
+                    .iter()
+                    .any(|later| later.option.name == setting.option.name),
             })
             .collect()
     }
@@ -389,6 +432,10 @@ mod tests {
             Ok(Value::Linger(Some(7))),
             "the last one holds"
         );
+        assert_eq!(
+            granted[1].to_string(),
+            "SO_LINGER: asked 5s, granted 7s: it was set again after that"
+        );
     }
 
     #[test]
@@ -417,6 +464,33 @@ mod tests {
             error.to_string(),
             "cannot set SO_BINDTOIFINDEX to nosuch0: there is no interface called nosuch0"
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_kernel_refuses_is_told_with_what_it_takes() {
+        for (text, hint) in [
+            ("TCP_KEEPIDLE=0", "it takes 1s to 32767s"),
+            ("IP_TTL=256", "it takes 1 to 255, or -1"),
+            ("TCP_MAXSEG=1", "it takes 88 to 32767 bytes, or 0"),
+            (
+                "TCP_MD5SIG=0x00",
+                "sockkit inspect --explain TCP_MD5SIG has more",
+            ),
+            (
+                "IPV6_ADDRFORM=2",
+                "it can only be set on a connected socket",
+            ),
+        ] {
+            let setting = Setting::parse(text).unwrap();
+            let kind = match setting.option.is_for(On::TCP4) {
+                true => On::TCP4,
+                false => On::TCP6,
+            };
+            let Ok(socket) = open(kind) else { continue };
+            let error = setting.apply(&socket).unwrap_err();
+            assert_eq!(error.advice(), Some(hint), "{text}: {error}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -239,8 +239,8 @@ fn number(
             .all(|b| b.is_ascii_digit());
     match found {
         Some(n) if (low..=high).contains(&n) => Ok(Value::Number(n)),
-        Some(_) => Err(format!("its value is within {low} and {high}")),
-        None if all_digits => Err(format!("its value is within {low} and {high}")),
+        Some(_) => Err(format!("its value is between {low} and {high}")),
+        None if all_digits => Err(format!("its value is between {low} and {high}")),
         None => Err(wrong()),
     }
 }

@@ -36,6 +36,20 @@ pub fn why(
             Some(most) => format!("capped at net.core.somaxconn = {most}"),
             None => "capped by the system".into(),
         },
+        (
+            "IP_TTL"
+            | "IP_MULTICAST_TTL"
+            | "IPV6_UNICAST_HOPS"
+            | "IPV6_MULTICAST_HOPS"
+            | "IPV6_TCLASS",
+            Value::Number(-1),
+            _,
+        ) => "-1 is the system's choice".into(),
+        // `TCP_FIN_TIMEOUT_MAX` of net/tcp.h.
+        ("TCP_LINGER2", Value::Number(121..), Value::Number(120)) if linux => {
+            "capped at the 120 seconds that Linux has at most".into()
+        }
+        ("SO_RCVLOWAT", Value::Number(0), _) => "0 counts as 1".into(),
         ("TCP_QUICKACK", ..) => "the kernel switches it by itself".into(),
         ("IP_TOS" | "IPV6_TCLASS", ..) => "TCP keeps the two ECN bits for itself".into(),
         ("SO_BINDTODEVICE", ..) => "the system has another name for the interface".into(),
@@ -104,6 +118,14 @@ mod tests {
         for text in [told(65_536, 131_072), told(1, 2304)] {
             assert!(text.ends_with("no longer tunes it"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_system_chooses_is_told() {
+        let text = because("IP_TTL", Value::Number(-1), Value::Number(64));
+        assert_eq!(text.as_deref(), Some("-1 is the system's choice"));
+        let text = because("SO_RCVLOWAT", Value::Number(0), Value::Number(1));
+        assert_eq!(text.as_deref(), Some("0 counts as 1"));
     }
 
     #[test]

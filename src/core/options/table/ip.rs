@@ -1,6 +1,6 @@
 //! IPv4, with its multicast.
 
-use super::names::PMTU;
+use super::names::{IPSEC_LEVELS, PMTU};
 use crate::core::options::form::Form::{
     Address4, Choice, Flag, Int, Interface, InterfaceBe, Member4, Ports, Struct, Traffic, Uint,
 };
@@ -15,7 +15,7 @@ pub(super) static IP: &[OptionInfo] = &[
         .linux(1).bsds(3).windows(3).on(On::V4)
         .says("The class of service of what is sent: the name of a DSCP (EF, AF41, CS1) or a number. Routers beyond your own may ignore or clear it; TCP keeps the two ECN bits for itself.", "ip(7)"),
     option("IP_TTL", Ip, Int(Unit::Hops))
-        .linux(2).bsds(4).windows(4).on(On::V4)
+        .linux(2).bsds(4).windows(4).on(On::V4).within("1 to 255, or -1")
         .says("How many routers a packet may pass; -1 is the system's choice.", "ip(7)"),
     option("IP_HDRINCL", Ip, Flag)
         .linux(3).bsds(2).windows(2).on(On::RAW4)
@@ -53,6 +53,15 @@ pub(super) static IP: &[OptionInfo] = &[
     option("IP_PKTINFO", Ip, Flag)
         .linux(8).macos(26).netbsd(25).windows(19).on(On::UDP4_RAW4)
         .says("Receives beside each packet the address that it was sent to and its interface.", "ip(7)"),
+    option("IP_RECVPKTINFO", Ip, Flag)
+        .netbsd(26).on(On::UDP4_RAW4)
+        .says("Receives beside each packet the address that it was sent to and its interface.", "ip(4) of NetBSD"),
+    option("IP_RECVDSTPORT", Ip, Flag)
+        .openbsd(33).on(On::UDP4)
+        .says("Receives beside each datagram the port that it was sent to.", "ip(4) of OpenBSD"),
+    option("IP_RECVRTABLE", Ip, Flag)
+        .openbsd(35).on(On::UDP4_RAW4)
+        .says("Receives beside each packet the routing domain that it came in by.", "ip(4) of OpenBSD"),
     option("IP_RECVDSTADDR", Ip, Flag)
         .bsds(7).windows(25).on(On::UDP4_RAW4)
         .says("Receives beside each packet the address that it was sent to.", "ip(4)"),
@@ -72,7 +81,7 @@ pub(super) static IP: &[OptionInfo] = &[
         .linux(23).on(On::UDP4).since("Linux 4.0")
         .says("Receives the checksum of each packet beside it.", "linux: include/uapi/linux/in.h"),
     option("IP_MINTTL", Ip, Int(Unit::Hops))
-        .linux(21).freebsd(66).openbsd(32).netbsd(24).dragonfly(66).on(On::V4).since("Linux 2.6.34")
+        .linux(21).freebsd(66).openbsd(32).netbsd(24).dragonfly(66).on(On::V4).since("Linux 2.6.34").within("0 to 255")
         .says("Drops packets whose TTL is smaller: 255 lets in only those of direct neighbours (RFC 5082).", "linux: include/uapi/linux/in.h"),
     option("IP_FREEBIND", Ip, Flag)
         .linux(15).on(On::V4).early().since("Linux 2.4")
@@ -95,12 +104,51 @@ pub(super) static IP: &[OptionInfo] = &[
     option("IP_PORTRANGE", Ip, Int(Unit::None))
         .bsds(19).on(On::V4).early()
         .says("Which range the local port is chosen from: 0 default, 1 high, 2 low.", "ip(4)"),
+    option("IP_PORTALGO", Ip, Int(Unit::None))
+        .netbsd(18).on(On::V4).early()
+        .says("How the local port is chosen (RFC 6056), as a number of netinet/portalgo.h.", "ip(4) of NetBSD"),
     option("IP_PROTOCOL", Ip, Int(Unit::None))
         .linux(52).on(On::RAW4).read_only().since("Linux 6.4")
         .says("The protocol of a raw socket, up to 255.", "linux: include/uapi/linux/in.h"),
     option("IP_NODEFRAG", Ip, Flag)
         .linux(22).on(On::RAW4).since("Linux 2.6.36")
         .says("Sends fragments as they are given, without putting them together first.", "ip(7)"),
+    option("IP_ONESBCAST", Ip, Flag)
+        .freebsd(23).on(On::UDP4_RAW4)
+        .says("Sends a broadcast to a network as one to 255.255.255.255.", "ip(4) of FreeBSD"),
+    option("IP_VLAN_PCP", Ip, Int(Unit::None))
+        .freebsd(75).on(On::V4)
+        .says("The priority in the VLAN tag of what is sent, 0 to 7; -1 is the interface's.", "ip(4) of FreeBSD"),
+    option("IP_FLOWID", Ip, Uint(Unit::None))
+        .freebsd(90).on(On::V4).read_only()
+        .says("The number by which the network card knows the flow of the socket.", "netinet/in.h of FreeBSD"),
+    option("IP_FLOWTYPE", Ip, Uint(Unit::None))
+        .freebsd(91).on(On::V4).read_only()
+        .says("How that number was made.", "netinet/in.h of FreeBSD"),
+    option("IP_RSSBUCKETID", Ip, Uint(Unit::None))
+        .freebsd(92).on(On::V4).read_only()
+        .says("Which queue of the network card has the flow of the socket.", "netinet/in.h of FreeBSD"),
+    option("IP_RECVFLOWID", Ip, Flag)
+        .freebsd(93).on(On::UDP4)
+        .says("Receives beside each datagram the number of its flow.", "netinet/in.h of FreeBSD"),
+    option("IP_RECVRSSBUCKETID", Ip, Flag)
+        .freebsd(94).on(On::UDP4)
+        .says("Receives beside each datagram the queue of the network card that it came by.", "netinet/in.h of FreeBSD"),
+    option("IP_IPDEFTTL", Ip, Int(Unit::Hops))
+        .openbsd(37).on(On::V4).read_only()
+        .says("The TTL that the system chooses.", "netinet/in.h of OpenBSD"),
+    option("IP_AUTH_LEVEL", Ip, Choice(IPSEC_LEVELS))
+        .openbsd(20).on(On::V4)
+        .says("Whether packets have to be authenticated by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IP_ESP_TRANS_LEVEL", Ip, Choice(IPSEC_LEVELS))
+        .openbsd(21).on(On::V4)
+        .says("Whether the payload of packets has to be encrypted by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IP_ESP_NETWORK_LEVEL", Ip, Choice(IPSEC_LEVELS))
+        .openbsd(22).on(On::V4)
+        .says("Whether whole packets have to be encrypted by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IP_IPCOMP_LEVEL", Ip, Choice(IPSEC_LEVELS))
+        .openbsd(29).on(On::V4)
+        .says("Whether packets have to be compressed by IPsec.", "ipsec(4) of OpenBSD"),
     option("IP_ROUTER_ALERT", Ip, Int(Unit::None))
         .linux(5).on(On::RAW4)
         .says("Receives the packets that carry the router alert option.", "ip(7)"),
@@ -111,7 +159,7 @@ pub(super) static IP: &[OptionInfo] = &[
         .macos(25).on(On::V4)
         .says("Sends and receives through this interface only.", "netinet/in.h of macOS"),
     option("IP_MULTICAST_TTL", Ip, Int(Unit::Hops))
-        .linux(33).bsds(10).windows(10).on(On::UDP4_RAW4).octet()
+        .linux(33).bsds(10).windows(10).on(On::UDP4_RAW4).octet().within("0 to 255, or -1")
         .says("How many routers multicast may pass; 1 stays in the local network.", "ip(7)"),
     option("IP_MULTICAST_LOOP", Ip, Flag)
         .linux(34).bsds(11).windows(11).on(On::UDP4_RAW4).octet()
@@ -119,6 +167,12 @@ pub(super) static IP: &[OptionInfo] = &[
     option("IP_MULTICAST_IF", Ip, Address4)
         .linux(32).bsds(9).windows(9).on(On::UDP4_RAW4)
         .says("The address of the interface that multicast leaves by; 0.0.0.0 is the system's choice.", "ip(7)"),
+    option("IP_MULTICAST_IFINDEX", Ip, Interface)
+        .macos(66).on(On::UDP4_RAW4)
+        .says("As IP_MULTICAST_IF, by the number of the interface.", "netinet/in.h of macOS"),
+    option("IP_STRIPHDR", Ip, Flag)
+        .macos(23).on(On::RAW4)
+        .says("Leaves out the IP header of what a raw socket receives.", "netinet/in.h of macOS"),
     option("IP_MULTICAST_ALL", Ip, Flag)
         .linux(49).on(On::UDP4_RAW4).since("Linux 2.6.31")
         .says("Whether the socket receives multicast of every group that any socket here has joined. On is the default, and surprises.", "ip(7)"),
@@ -165,7 +219,7 @@ pub(super) static IP: &[OptionInfo] = &[
         .linux(48).on(On::UDP4_RAW4).never("it needs a group in its buffer")
         .says("The senders of a group that are heard or not.", "RFC 3678 section 5.2"),
     option("IP_IPSEC_POLICY", Ip, Struct("sadb_x_policy"))
-        .linux(16).on(On::V4).write_only().needs("CAP_NET_ADMIN")
+        .linux(16).macos(21).freebsd(21).netbsd(22).on(On::V4).write_only().needs("CAP_NET_ADMIN")
         .says("The IPsec policy of the socket.", "linux: include/uapi/linux/in.h"),
     option("IP_XFRM_POLICY", Ip, Struct("xfrm_userpolicy_info"))
         .linux(17).on(On::V4).write_only().needs("CAP_NET_ADMIN")

@@ -1,6 +1,6 @@
 //! IPv6, with its multicast.
 
-use super::names::{ADDR_PREFERENCES, PMTU};
+use super::names::{ADDR_PREFERENCES, IPSEC_LEVELS, PMTU};
 use crate::core::options::form::Form::{
     Choice, Flag, Flags, Int, Interface, InterfaceBe, Member6, Struct, Traffic, Uint,
 };
@@ -12,16 +12,16 @@ use crate::core::options::info::{On, OptionInfo, option};
 #[rustfmt::skip]
 pub(super) static IPV6: &[OptionInfo] = &[
     option("IPV6_V6ONLY", Ipv6, Flag)
-        .linux(26).bsds(27).windows(27).on(On::V6).early()
+        .linux(26).bsds(27).windows(27).also(&["IPV6_BINDV6ONLY"]).on(On::V6).early()
         .says("Keeps IPv4 away from a socket that is bound to every address. The default is the system's: Linux takes both, Windows and OpenBSD do not.", "ipv6(7)"),
     option("IPV6_UNICAST_HOPS", Ipv6, Int(Unit::Hops))
-        .linux(16).bsds(4).windows(4).on(On::V6)
+        .linux(16).bsds(4).windows(4).on(On::V6).within("0 to 255, or -1")
         .says("How many routers a packet may pass; -1 is the system's choice.", "ipv6(7)"),
     option("IPV6_TCLASS", Ipv6, Traffic)
         .linux(67).macos(36).freebsd(61).openbsd(61).netbsd(61).dragonfly(61).windows(39).on(On::V6)
         .says("The traffic class of what is sent: the name of a DSCP (EF, AF41, CS1) or a number.", "RFC 3542 section 6.5"),
     option("IPV6_MTU", Ipv6, Int(Unit::Bytes))
-        .linux(24).windows(72).on(On::V6).connected()
+        .linux(24).windows(72).on(On::V6).connected().within("1280 bytes and more, or 0")
         .says("Read on a connected socket: the largest packet that the path is known to take. Set: a smaller one.", "ipv6(7)"),
     option("IPV6_MTU_DISCOVER", Ipv6, Choice(PMTU))
         .linux(23).windows(71).on(On::V6)
@@ -93,7 +93,7 @@ pub(super) static IPV6: &[OptionInfo] = &[
         .linux(7).bsds(26).windows(26).on(On::RAW6)
         .says("Where the checksum of a raw packet stands, which the kernel fills in; -1 is nowhere.", "RFC 3542 section 3.1"),
     option("IPV6_MINHOPCOUNT", Ipv6, Int(Unit::Hops))
-        .linux(73).openbsd(65).on(On::V6).since("Linux 2.6.35")
+        .linux(73).openbsd(65).on(On::V6).since("Linux 2.6.35").within("0 to 255")
         .says("Drops packets whose hop limit is smaller: 255 lets in only those of direct neighbours.", "linux: include/uapi/linux/in6.h"),
     option("IPV6_FREEBIND", Ipv6, Flag)
         .linux(78).on(On::V6).early().since("Linux 4.15")
@@ -128,6 +128,45 @@ pub(super) static IPV6: &[OptionInfo] = &[
     option("IPV6_ADDRFORM", Ipv6, Int(Unit::None))
         .linux(1).on(On::V6).once().late().never("it reads as the family, and fails on others than the one that may be turned")
         .says("Turns a connected IPv6 socket with an IPv4 peer into an IPv4 socket (2). There is no way back.", "ipv6(7)"),
+    option("IPV6_VLAN_PCP", Ipv6, Int(Unit::None))
+        .freebsd(75).on(On::V6)
+        .says("The priority in the VLAN tag of what is sent, 0 to 7; -1 is the interface's.", "ip6(4) of FreeBSD"),
+    option("IPV6_FLOWID", Ipv6, Uint(Unit::None))
+        .freebsd(67).on(On::V6).read_only()
+        .says("The number by which the network card knows the flow of the socket.", "netinet6/in6.h of FreeBSD"),
+    option("IPV6_FLOWTYPE", Ipv6, Uint(Unit::None))
+        .freebsd(68).on(On::V6).read_only()
+        .says("How that number was made.", "netinet6/in6.h of FreeBSD"),
+    option("IPV6_RSSBUCKETID", Ipv6, Uint(Unit::None))
+        .freebsd(69).on(On::V6).read_only()
+        .says("Which queue of the network card has the flow of the socket.", "netinet6/in6.h of FreeBSD"),
+    option("IPV6_RECVFLOWID", Ipv6, Flag)
+        .freebsd(70).on(On::UDP6)
+        .says("Receives beside each datagram the number of its flow.", "netinet6/in6.h of FreeBSD"),
+    option("IPV6_RECVRSSBUCKETID", Ipv6, Flag)
+        .freebsd(71).on(On::UDP6)
+        .says("Receives beside each datagram the queue of the network card that it came by.", "netinet6/in6.h of FreeBSD"),
+    option("IPV6_PORTALGO", Ipv6, Int(Unit::None))
+        .netbsd(17).on(On::V6).early()
+        .says("How the local port is chosen (RFC 6056), as a number of netinet/portalgo.h.", "ip6(4) of NetBSD"),
+    option("IPV6_RECVDSTPORT", Ipv6, Flag)
+        .openbsd(64).on(On::UDP6)
+        .says("Receives beside each datagram the port that it was sent to.", "ip6(4) of OpenBSD"),
+    option("IPV6_AUTH_LEVEL", Ipv6, Choice(IPSEC_LEVELS))
+        .openbsd(53).on(On::V6)
+        .says("Whether packets have to be authenticated by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IPV6_ESP_TRANS_LEVEL", Ipv6, Choice(IPSEC_LEVELS))
+        .openbsd(54).on(On::V6)
+        .says("Whether the payload of packets has to be encrypted by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IPV6_ESP_NETWORK_LEVEL", Ipv6, Choice(IPSEC_LEVELS))
+        .openbsd(55).on(On::V6)
+        .says("Whether whole packets have to be encrypted by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IPV6_IPCOMP_LEVEL", Ipv6, Choice(IPSEC_LEVELS))
+        .openbsd(60).on(On::V6)
+        .says("Whether packets have to be compressed by IPsec.", "ipsec(4) of OpenBSD"),
+    option("IPV6_RECVDSTADDR", Ipv6, Flag)
+        .windows(25).on(On::UDP6_RAW6)
+        .says("Receives beside each packet the address that it was sent to.", "Windows: ws2ipdef.h"),
     option("IPV6_UNICAST_IF", Ipv6, InterfaceBe)
         .linux(76).windows(31).on(On::V6).since("Linux 3.4")
         .says("Sends through this interface what is no multicast.", "linux: include/uapi/linux/in6.h"),
@@ -135,7 +174,7 @@ pub(super) static IPV6: &[OptionInfo] = &[
         .macos(125).on(On::V6)
         .says("Sends and receives through this interface only.", "netinet6/in6.h of macOS"),
     option("IPV6_MULTICAST_HOPS", Ipv6, Int(Unit::Hops))
-        .linux(18).bsds(10).windows(10).on(On::UDP6_RAW6)
+        .linux(18).bsds(10).windows(10).on(On::UDP6_RAW6).within("0 to 255, or -1")
         .says("How many routers multicast may pass; -1 is the system's choice, which is 1.", "ipv6(7)"),
     option("IPV6_MULTICAST_LOOP", Ipv6, Flag)
         .linux(19).bsds(11).windows(11).on(On::UDP6_RAW6)
@@ -165,7 +204,7 @@ pub(super) static IPV6: &[OptionInfo] = &[
         .linux(30).on(On::RAW6).since("Linux 5.1")
         .says("Receives router alerts of its own network namespace only.", "linux: include/uapi/linux/in6.h"),
     option("IPV6_IPSEC_POLICY", Ipv6, Struct("sadb_x_policy"))
-        .linux(34).on(On::V6).write_only().needs("CAP_NET_ADMIN")
+        .linux(34).macos(28).freebsd(28).netbsd(28).dragonfly(28).on(On::V6).write_only().needs("CAP_NET_ADMIN")
         .says("The IPsec policy of the socket.", "linux: include/uapi/linux/in6.h"),
     option("IPV6_XFRM_POLICY", Ipv6, Struct("xfrm_userpolicy_info"))
         .linux(35).on(On::V6).write_only().needs("CAP_NET_ADMIN")

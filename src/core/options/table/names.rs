@@ -11,6 +11,32 @@ pub(super) const SOCKET_TYPES: Names = &[
     ("seqpacket", 5),
 ];
 
+/// `SO_DOMAIN`: `AF_*` of sys/socket.h, which the systems number each in its own way.
+pub(super) const FAMILIES: Names = if cfg!(any(target_os = "linux", target_os = "android")) {
+    &[
+        ("unix", 1),
+        ("inet", 2),
+        ("inet6", 10),
+        ("netlink", 16),
+        ("packet", 17),
+        ("can", 29),
+        ("tipc", 30),
+        ("bluetooth", 31),
+        ("alg", 38),
+        ("vsock", 40),
+        ("kcm", 41),
+        ("qipcrtr", 42),
+        ("smc", 43),
+        ("xdp", 44),
+    ]
+} else if cfg!(target_os = "freebsd") {
+    &[("unix", 1), ("inet", 2), ("inet6", 28), ("netlink", 38)]
+} else if cfg!(target_os = "openbsd") {
+    &[("unix", 1), ("inet", 2), ("inet6", 24)]
+} else {
+    &[("unix", 1), ("inet", 2)]
+};
+
 /// `SO_PROTOCOL`: IANA's numbers, and Linux's for multipath TCP.
 pub(super) const PROTOCOLS: Names = &[
     ("default", 0),
@@ -67,6 +93,18 @@ pub(super) const PMTU: Names = if cfg!(windows) {
         ("omit", 5),
     ]
 };
+
+/// `IPSEC_LEVEL_*` of OpenBSD's netinet/in.h.
+pub(super) const IPSEC_LEVELS: Names = &[
+    ("none", 0),
+    ("avail", 1),
+    ("use", 2),
+    ("require", 3),
+    ("unique", 4),
+];
+
+/// `TCP_TLS_MODE_*` of FreeBSD's netinet/tcp.h.
+pub(super) const TLS_MODES: Names = &[("none", 0), ("software", 1), ("card", 2), ("offload", 3)];
 
 /// `IPV6_PREFER_SRC_*` of linux/in6.h.
 pub(super) const ADDR_PREFERENCES: Names = &[

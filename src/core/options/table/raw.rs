@@ -63,11 +63,14 @@ pub(super) static RAW: &[OptionInfo] = &[
         .linux(19).on(On::PACKET)
         .says("Where the data of a frame of a ring begins is said in the frame.", "linux: include/uapi/linux/if_packet.h"),
     option("PACKET_VERSION", Packet, Int(Unit::None))
-        .linux(10).on(On::PACKET)
+        .linux(10).on(On::PACKET).within("0, 1 or 2")
         .says("The version of a ring: 0, 1 or 2.", "packet(7)"),
     option("PACKET_VNET_HDR", Packet, Flag)
         .linux(15).on(On::PACKET)
         .says("Each packet has a header for offloading before it.", "linux: include/uapi/linux/if_packet.h"),
+    option("PACKET_VNET_HDR_SZ", Packet, Int(Unit::Bytes))
+        .linux(24).on(On::PACKET).since("Linux 6.6")
+        .says("As PACKET_VNET_HDR, and how long that header is.", "linux: include/uapi/linux/if_packet.h"),
     option("ICMP_FILTER", Raw, Uint(Unit::None))
         .linux(1).on(On::RAW4)
         .says("Which ICMP types a raw socket does not receive, a bit for each.", "raw(7)"),

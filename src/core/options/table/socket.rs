@@ -1,6 +1,6 @@
 //! Options of every socket: `SOL_SOCKET`, those that several systems share and those of Linux.
 
-use super::names::{BUFFER_LOCKS, PROTOCOLS, SOCKET_TYPES, TIMESTAMPING, TXREHASH};
+use super::names::{BUFFER_LOCKS, FAMILIES, PROTOCOLS, SOCKET_TYPES, TIMESTAMPING, TXREHASH};
 use crate::core::options::form::Form::{
     Choice, Flag, Flags, Int, Interface, Linger, Long, Struct, Text, Time, Uint,
 };
@@ -60,31 +60,31 @@ pub(super) static SOCKET: &[OptionInfo] = &[
         .linux(21).macos(0x1005).freebsd(0x1005).openbsd(0x1005).netbsd(0x100b).dragonfly(0x1005).windows(0x1005)
         .says("How long a blocking send or, on Linux, connect waits before it fails with \"would block\"; off is for ever.", "socket(7)"),
     option("SO_TIMESTAMP", Socket, Flag)
-        .linux(29).macos(0x400).freebsd(0x400).openbsd(0x800).netbsd(0x2000).dragonfly(0x400).on(On::DATAGRAM)
-        .says("Receives each datagram with the time at which it came, in microseconds.", "socket(7)"),
+        .linux(29).macos(0x400).freebsd(0x400).openbsd(0x800).netbsd(0x2000).dragonfly(0x400).on(On::DATAGRAM.or(On::TCP))
+        .says("Receives each datagram, and on Linux since 4.14 what comes by TCP, with the time at which it came, in microseconds.", "socket(7)"),
     option("SO_TYPE", Socket, Choice(SOCKET_TYPES))
         .linux(3).bsds(0x1008).windows(0x1008).read_only()
         .says("The type of the socket.", "socket(7)"),
     option("SO_USELOOPBACK", Socket, Flag)
         .bsds(64).windows(64).on(On::NONE)
         .says("Routing sockets only: whether the sender gets a copy of its own messages. Other sockets take it and ignore it.", "route(4)"),
-    option("SO_DOMAIN", Socket, Int(Unit::None))
+    option("SO_DOMAIN", Socket, Choice(FAMILIES))
         .linux(39).freebsd(0x1019).openbsd(0x1024).read_only().since("Linux 2.6.32")
-        .says("The address family of the socket, as a number of the system.", "socket(7)"),
+        .says("The address family of the socket, such as inet for IPv4.", "socket(7)"),
     option("SO_PROTOCOL", Socket, Choice(PROTOCOLS))
         .linux(38).freebsd(0x1016).openbsd(0x1025).read_only().since("Linux 2.6.32")
         .says("The protocol of the socket, such as tcp or udp.", "socket(7)"),
     option("SO_PRIORITY", Socket, Int(Unit::None))
-        .linux(12).needs("CAP_NET_ADMIN above 6")
+        .linux(12).needs("CAP_NET_ADMIN above 6, or on newer kernels CAP_NET_RAW")
         .says("The priority of what is sent, for the queue of the interface. Above 6 it needs a privilege. Setting IP_TOS changes it too.", "socket(7)"),
     option("SO_MARK", Socket, Uint(Unit::None))
-        .linux(36).on(On::INET).since("Linux 2.6.25").needs("CAP_NET_ADMIN")
+        .linux(36).on(On::INET.or(On::PACKET)).since("Linux 2.6.25").needs("CAP_NET_ADMIN, or since Linux 5.17 CAP_NET_RAW")
         .says("A number on every packet of the socket, by which firewall and routing rules know it.", "socket(7)"),
     option("SO_RCVMARK", Socket, Flag)
-        .linux(75).on(On::INET).since("Linux 5.19").needs("CAP_NET_ADMIN or CAP_NET_RAW")
+        .linux(75).on(On::INET).since("Linux 5.19").needs("CAP_NET_ADMIN or CAP_NET_RAW on older kernels")
         .says("Receives the mark of each packet beside it.", "linux: include/uapi/asm-generic/socket.h"),
     option("SO_BINDTODEVICE", Socket, Text(15))
-        .linux(25).on(On::INET).needs("CAP_NET_RAW to change an interface that is set")
+        .linux(25).macos(0x1134).on(On::INET).needs("CAP_NET_RAW to change an interface that is set")
         .says("Sends and receives through this interface only; an empty name frees the socket again. Local addresses of other interfaces are then out of reach.", "socket(7)"),
     option("SO_BINDTOIFINDEX", Socket, Interface)
         .linux(62).on(On::INET).since("Linux 5.1").needs("CAP_NET_RAW to change an interface that is set")
@@ -105,16 +105,16 @@ pub(super) static SOCKET: &[OptionInfo] = &[
         .linux(55).read_only().since("Linux 4.12")
         .says("How much memory the socket uses for what.", "linux: include/uapi/linux/sock_diag.h"),
     option("SO_MAX_PACING_RATE", Socket, Long(Unit::BytesPerSecond))
-        .linux(47).on(On::INET).since("Linux 3.13")
+        .linux(47).macos(0x1136).freebsd(0x1018).on(On::INET).since("Linux 3.13")
         .says("The most that is sent per second. With TCP it needs no queue discipline since Linux 4.13, else fq. All bits set is no limit.", "linux: include/uapi/asm-generic/socket.h"),
     option("SO_BUSY_POLL", Socket, Int(Unit::Micros))
-        .linux(46).on(On::INET).since("Linux 3.11").needs("CAP_NET_ADMIN to raise it")
+        .linux(46).on(On::INET).since("Linux 3.11").needs("CAP_NET_ADMIN to raise it, on older kernels")
         .says("How long a receive polls the network card instead of waiting for an interrupt: less delay for more processor time.", "socket(7)"),
     option("SO_PREFER_BUSY_POLL", Socket, Flag)
         .linux(69).on(On::INET).since("Linux 5.11").needs("CAP_NET_ADMIN to switch it on")
         .says("Lets busy polling keep interrupts off for longer.", "linux: include/uapi/asm-generic/socket.h"),
     option("SO_BUSY_POLL_BUDGET", Socket, Int(Unit::Packets))
-        .linux(70).on(On::INET).write_only().since("Linux 5.11").needs("CAP_NET_ADMIN above 64")
+        .linux(70).on(On::INET).write_only().since("Linux 5.11").needs("CAP_NET_ADMIN above 64").within("0 to 65535")
         .says("How many packets busy polling takes at once.", "linux: include/uapi/asm-generic/socket.h"),
     option("SO_INCOMING_CPU", Socket, Int(Unit::None))
         .linux(49).on(On::INET).since("Linux 3.19")
@@ -132,16 +132,16 @@ pub(super) static SOCKET: &[OptionInfo] = &[
         .linux(60).on(On::INET).since("Linux 4.14")
         .says("Allows sends with MSG_ZEROCOPY, which leave the data in place and report on the error queue when it is free again. It pays from about 10 KiB a send on.", "linux: Documentation/networking/msg_zerocopy.rst"),
     option("SO_TXTIME", Socket, Struct("sock_txtime"))
-        .linux(61).on(On::UDP).since("Linux 4.19").needs("CAP_NET_ADMIN for other clocks than monotonic")
+        .linux(61).on(On::UDP.or(On::RAW).or(On::PACKET)).since("Linux 4.19").needs("CAP_NET_ADMIN for other clocks than monotonic")
         .says("Lets each packet carry the time at which it is to be sent.", "linux: include/uapi/linux/net_tstamp.h"),
     option("SO_TXREHASH", Socket, Choice(TXREHASH))
         .linux(74).on(On::TCP).since("Linux 6.0")
         .says("Whether a connection that makes no progress tries another path by a new hash.", "linux: include/uapi/linux/socket.h"),
     option("SO_TIMESTAMPNS", Socket, Flag)
-        .linux(35).on(On::DATAGRAM)
+        .linux(35).on(On::DATAGRAM.or(On::TCP))
         .says("As SO_TIMESTAMP, in nanoseconds.", "socket(7)"),
     option("SO_TIMESTAMPING", Socket, Flags(TIMESTAMPING))
-        .linux(37).on(On::INET)
+        .linux(37).on(On::INET.or(On::PACKET))
         .says("Which times are taken by software and hardware, of what is received and of what is sent.", "linux: Documentation/networking/timestamping.rst"),
     option("SO_NO_CHECK", Socket, Flag)
         .linux(11).on(On::UDP4)
@@ -154,7 +154,7 @@ pub(super) static SOCKET: &[OptionInfo] = &[
         .says("Receives beside each datagram how many were dropped because the buffer was full.", "socket(7)"),
     option("SO_PEEK_OFF", Socket, Int(Unit::None))
         .linux(42).on(On::PEEK).since("Linux 3.4")
-        .says("Where a receive that only peeks begins; -1 is at the beginning each time.", "socket(7)"),
+        .says("Where a receive that only peeks begins; -1 is at the beginning each time. TCP has it since Linux 6.9.", "socket(7)"),
     option("SO_SELECT_ERR_QUEUE", Socket, Flag)
         .linux(45).on(On::INET).since("Linux 3.10")
         .says("Lets a message on the error queue wake a poll for exceptional conditions.", "socket(7)"),

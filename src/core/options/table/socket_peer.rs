@@ -63,7 +63,7 @@ pub(super) static SOCKET_PEER: &[OptionInfo] = &[
         .freebsd(0x1013).on(On::STREAM).read_only()
         .says("How many connections are half open.", "setsockopt(2) of FreeBSD"),
     option("SO_SETFIB", Socket, Int(Unit::None))
-        .freebsd(0x1014).on(On::INET).write_only()
+        .freebsd(0x1014).also(&["SO_FIB"]).on(On::INET).write_only()
         .says("The routing table of the socket.", "setsockopt(2) of FreeBSD"),
     option("SO_USER_COOKIE", Socket, Uint(Unit::None))
         .freebsd(0x1015).on(On::INET).write_only()
@@ -101,6 +101,9 @@ pub(super) static SOCKET_PEER: &[OptionInfo] = &[
     option("SO_NETPROC", Socket, Flag)
         .openbsd(0x1020)
         .says("Marks the socket as belonging to a network process.", "sys/socket.h of OpenBSD"),
+    option("SO_ZEROIZE", Socket, Flag)
+        .openbsd(0x2000)
+        .says("Overwrites the memory of what is sent with zeros once it is gone.", "setsockopt(2) of OpenBSD"),
     option("SO_NOHEADER", Socket, Flag)
         .netbsd(0x100a).on(On::RAW)
         .says("Leaves out the header of what is received.", "setsockopt(2) of NetBSD"),
@@ -125,6 +128,12 @@ pub(super) static SOCKET_PEER: &[OptionInfo] = &[
     option("SO_NWRITE", Socket, Int(Unit::Bytes))
         .macos(0x1024).read_only()
         .says("How many bytes are not sent, or not acknowledged, yet.", "getsockopt(2) of macOS"),
+    option("SO_NUMRCVPKT", Socket, Int(Unit::Packets))
+        .macos(0x1112).on(On::DATAGRAM).read_only()
+        .says("How many datagrams wait to be received.", "sys/socket.h of macOS"),
+    option("SO_NETSVC_MARKING_LEVEL", Socket, Int(Unit::None))
+        .macos(0x1119).on(On::INET).read_only()
+        .says("How SO_NET_SERVICE_TYPE is marked here: 0 unknown, 1 on the link, 2 with a DSCP too, 3 with a DSCP for background traffic alone.", "sys/socket.h of macOS"),
     option("SO_LINGER_SEC", Socket, Linger)
         .macos(0x1080)
         .says("As SO_LINGER, whose time macOS counts in ticks.", "setsockopt(2) of macOS"),

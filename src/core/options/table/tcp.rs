@@ -1,6 +1,7 @@
 //! TCP, multipath TCP and kernel TLS.
 
-use crate::core::options::form::Form::{Flag, Int, Struct, Text, Uint};
+use super::names::TLS_MODES;
+use crate::core::options::form::Form::{Choice, Flag, Int, Struct, Text, Uint};
 use crate::core::options::form::Unit;
 use crate::core::options::info::Level::{Mptcp, Tcp, Tls};
 use crate::core::options::info::{On, OptionInfo, option};
@@ -18,22 +19,22 @@ pub(super) static TCP: &[OptionInfo] = &[
         .macos(4).freebsd(4).openbsd(16).dragonfly(4).on(On::TCP)
         .says("Holds back everything that does not fill a segment until it is switched off.", "tcp(4)"),
     option("TCP_MAXSEG", Tcp, Int(Unit::Bytes))
-        .linux(2).bsds(2).windows(4).on(On::TCP)
+        .linux(2).bsds(2).windows(4).on(On::TCP).within("88 to 32767 bytes, or 0")
         .says("The largest segment that is sent and that the peer is told to send. Before connecting it reads as 536 or 0, whatever was set.", "tcp(7)"),
     option("TCP_KEEPIDLE", Tcp, Int(Unit::Seconds))
-        .linux(4).macos(16).freebsd(0x100).netbsd(3).dragonfly(0x100).windows(3).on(On::TCP).also(&["TCP_KEEPALIVE"])
+        .linux(4).macos(16).freebsd(0x100).netbsd(3).dragonfly(0x100).windows(3).on(On::TCP).also(&["TCP_KEEPALIVE"]).within("1s to 32767s")
         .says("How long a connection is silent before SO_KEEPALIVE asks the peer.", "tcp(7)"),
     option("TCP_KEEPINTVL", Tcp, Int(Unit::Seconds))
-        .linux(5).macos(0x101).freebsd(0x200).netbsd(5).dragonfly(0x200).windows(17).on(On::TCP)
+        .linux(5).macos(0x101).freebsd(0x200).netbsd(5).dragonfly(0x200).windows(17).on(On::TCP).within("1s to 32767s")
         .says("How long to wait for the answer to a keepalive before asking again.", "tcp(7)"),
     option("TCP_KEEPCNT", Tcp, Int(Unit::None))
-        .linux(6).macos(0x102).freebsd(0x400).netbsd(6).dragonfly(0x400).windows(16).on(On::TCP)
+        .linux(6).macos(0x102).freebsd(0x400).netbsd(6).dragonfly(0x400).windows(16).on(On::TCP).within("1 to 127")
         .says("How many keepalives without an answer end the connection.", "tcp(7)"),
     option("TCP_KEEPINIT", Tcp, Int(Unit::Seconds))
         .freebsd(128).netbsd(7).dragonfly(32).on(On::TCP)
         .says("How long connecting may take.", "tcp(4)"),
     option("TCP_SYNCNT", Tcp, Int(Unit::None))
-        .linux(7).on(On::TCP)
+        .linux(7).on(On::TCP).within("1 to 127")
         .says("How often connecting is tried again: 6 take 127 seconds, each one doubles the time.", "tcp(7)"),
     option("TCP_LINGER2", Tcp, Int(Unit::Seconds))
         .linux(8).on(On::TCP)
@@ -66,22 +67,22 @@ pub(super) static TCP: &[OptionInfo] = &[
         .linux(17).on(On::TCP).since("Linux 2.6.34")
         .says("Nothing any more.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_USER_TIMEOUT", Tcp, Uint(Unit::Millis))
-        .linux(18).on(On::TCP).since("Linux 2.6.37")
+        .linux(18).on(On::TCP).since("Linux 2.6.37").within("0ms to 2147483647ms")
         .says("How long sent data may stay without acknowledgement before the connection is given up. It overrides keepalive; 0 is the system's choice.", "tcp(7)"),
     option("TCP_REPAIR", Tcp, Int(Unit::None))
-        .linux(19).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN")
+        .linux(19).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN").within("0, 1 or -1")
         .says("Puts the socket into a mode in which its state can be read and set, for moving live connections.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_REPAIR_QUEUE", Tcp, Int(Unit::None))
-        .linux(20).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN")
+        .linux(20).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN, and TCP_REPAIR set before")
         .says("Which queue TCP_QUEUE_SEQ and reads mean in repair mode.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_QUEUE_SEQ", Tcp, Uint(Unit::None))
-        .linux(21).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN")
+        .linux(21).on(On::TCP).since("Linux 3.5").needs("CAP_NET_ADMIN, and TCP_REPAIR set before")
         .says("The sequence number of a queue in repair mode.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_REPAIR_OPTIONS", Tcp, Struct("tcp_repair_opt"))
-        .linux(22).on(On::TCP).write_only().since("Linux 3.5").needs("CAP_NET_ADMIN")
+        .linux(22).on(On::TCP).write_only().since("Linux 3.5").needs("CAP_NET_ADMIN, and TCP_REPAIR set before")
         .says("The negotiated options, in repair mode.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_REPAIR_WINDOW", Tcp, Struct("tcp_repair_window"))
-        .linux(29).on(On::TCP).since("Linux 4.8").needs("CAP_NET_ADMIN")
+        .linux(29).on(On::TCP).since("Linux 4.8").needs("CAP_NET_ADMIN, and TCP_REPAIR set before")
         .says("The windows, in repair mode.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_FASTOPEN", Tcp, Int(Unit::None))
         .linux(23).macos(0x105).freebsd(0x401).windows(15).on(On::TCP).since("Linux 3.6")
@@ -105,7 +106,7 @@ pub(super) static TCP: &[OptionInfo] = &[
         .linux(26).on(On::TCP).read_only().since("Linux 4.1")
         .says("What the congestion control tells of itself; empty for cubic.", "linux: include/uapi/linux/inet_diag.h"),
     option("TCP_SAVE_SYN", Tcp, Int(Unit::None))
-        .linux(27).on(On::TCP).since("Linux 4.2")
+        .linux(27).on(On::TCP).since("Linux 4.2").within("0, 1 or 2")
         .says("Keeps the SYN of accepted connections for TCP_SAVED_SYN; 2 with the link header.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_SAVED_SYN", Tcp, Struct("headers"))
         .linux(28).on(On::TCP).read_only().since("Linux 4.2").never("reading it frees it, and it can be read once only")
@@ -135,19 +136,19 @@ pub(super) static TCP: &[OptionInfo] = &[
         .linux(41).on(On::TCP).read_only().since("Linux 6.7").never("it needs a filter in its buffer")
         .says("The keys of RFC 5925.", "linux: Documentation/networking/tcp_ao.rst"),
     option("TCP_AO_REPAIR", Tcp, Struct("tcp_ao_repair"))
-        .linux(42).on(On::TCP).since("Linux 6.7").needs("CAP_NET_ADMIN")
+        .linux(42).on(On::TCP).since("Linux 6.7").needs("CAP_NET_ADMIN, and TCP_REPAIR set before")
         .says("The state of RFC 5925 in repair mode.", "linux: Documentation/networking/tcp_ao.rst"),
     option("TCP_IS_MPTCP", Tcp, Flag)
         .linux(43).on(On::TCP).read_only().since("Linux 6.9")
         .says("Whether the connection is one path of a multipath connection.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_RTO_MAX_MS", Tcp, Uint(Unit::Millis))
-        .linux(44).on(On::TCP).since("Linux 6.15")
+        .linux(44).on(On::TCP).since("Linux 6.15").within("1s to 120s")
         .says("The longest wait between two retransmissions, 1 to 120 seconds.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_RTO_MIN_US", Tcp, Uint(Unit::Micros))
-        .linux(45).on(On::TCP).since("Linux 6.15")
+        .linux(45).on(On::TCP).since("Linux 6.15").within("up to 200ms")
         .says("The shortest wait before a retransmission.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_DELACK_MAX_US", Tcp, Uint(Unit::Micros))
-        .linux(46).on(On::TCP).since("Linux 6.15")
+        .linux(46).on(On::TCP).since("Linux 6.15").within("up to 200ms")
         .says("How long an acknowledgement is delayed at most.", "linux: include/uapi/linux/tcp.h"),
     option("TCP_NOOPT", Tcp, Flag)
         .macos(8).freebsd(8).dragonfly(8).on(On::TCP)
@@ -176,6 +177,30 @@ pub(super) static TCP: &[OptionInfo] = &[
     option("TCP_DELACK", Tcp, Flag)
         .freebsd(72).on(On::TCP)
         .says("Whether acknowledgements are delayed.", "netinet/tcp.h of FreeBSD"),
+    option("TCP_STATS", Tcp, Struct("statsblob"))
+        .freebsd(33).on(On::TCP).read_only().never("its length has to be asked for first")
+        .says("Statistics of the connection, if the kernel keeps them.", "netinet/tcp.h of FreeBSD"),
+    option("TCP_TXTLS_ENABLE", Tcp, Struct("tls_enable"))
+        .freebsd(39).on(On::TCP).once().write_only().pointer()
+        .says("Has the kernel encrypt what is sent. The value holds pointers to the keys.", "ktls(4)"),
+    option("TCP_TXTLS_MODE", Tcp, Choice(TLS_MODES))
+        .freebsd(40).on(On::TCP)
+        .says("Who encrypts what is sent: the kernel, or a network card.", "ktls(4)"),
+    option("TCP_RXTLS_ENABLE", Tcp, Struct("tls_enable"))
+        .freebsd(41).on(On::TCP).once().write_only().pointer()
+        .says("Has the kernel decrypt what is received. The value holds pointers to the keys.", "ktls(4)"),
+    option("TCP_RXTLS_MODE", Tcp, Choice(TLS_MODES))
+        .freebsd(42).on(On::TCP).read_only()
+        .says("Who decrypts what is received: the kernel, or a network card.", "ktls(4)"),
+    option("TCP_CCALGOOPT", Tcp, Struct("algorithm"))
+        .freebsd(65).on(On::TCP).never("its shape is that of the congestion control in use")
+        .says("Settings of the congestion control.", "mod_cc(4)"),
+    option("TCP_FIN_IS_RST", Tcp, Flag)
+        .freebsd(73).on(On::TCP)
+        .says("Takes the peer's FIN for a reset.", "netinet/tcp.h of FreeBSD"),
+    option("TCP_FUNCTION_ALIAS", Tcp, Struct("tcp_function_set"))
+        .freebsd(0x2001).on(On::TCP).read_only()
+        .says("The other name of the TCP implementation that serves the connection.", "netinet/tcp.h of FreeBSD"),
     option("TCP_REUSPORT_LB_NUMA", Tcp, Int(Unit::None))
         .freebsd(0x402).on(On::TCP)
         .says("Which NUMA domain a listener of a group serves.", "tcp(4) of FreeBSD"),
@@ -245,10 +270,22 @@ pub(super) static TCP: &[OptionInfo] = &[
     option("MPTCP_SUBFLOW_ADDRS", Mptcp, Struct("mptcp_subflow_data"))
         .linux(3).on(On::MPTCP).read_only().since("Linux 5.16").never("it needs a size in its buffer")
         .says("The addresses of each path.", "linux: include/uapi/linux/mptcp.h"),
+    option("MPTCP_FULL_INFO", Mptcp, Struct("mptcp_full_info"))
+        .linux(4).on(On::MPTCP).read_only().since("Linux 6.5").never("it needs sizes and pointers in its buffer")
+        .says("All that the kernel knows of a multipath connection and of each path.", "linux: include/uapi/linux/mptcp.h"),
     option("TLS_TX", Tls, Struct("tls_crypto_info"))
         .linux(1).on(On::NONE).once().since("Linux 4.13").never("it holds keys")
         .says("The keys with which the kernel encrypts, once TCP_ULP is tls.", "linux: Documentation/networking/tls.rst"),
     option("TLS_RX", Tls, Struct("tls_crypto_info"))
         .linux(2).on(On::NONE).once().since("Linux 4.17").never("it holds keys")
         .says("The keys with which the kernel decrypts, once TCP_ULP is tls.", "linux: Documentation/networking/tls.rst"),
+    option("TLS_TX_ZEROCOPY_RO", Tls, Flag)
+        .linux(3).on(On::NONE).since("Linux 5.19")
+        .says("Encrypts what sendfile sends in place. The file must not change before it is acknowledged, or the peer gets broken records.", "linux: Documentation/networking/tls.rst"),
+    option("TLS_RX_EXPECT_NO_PAD", Tls, Flag)
+        .linux(4).on(On::NONE).since("Linux 6.0")
+        .says("Decrypts TLS 1.3 straight into the program's memory, and does it again for a record that turns out to be padded.", "linux: Documentation/networking/tls.rst"),
+    option("TLS_TX_MAX_PAYLOAD_LEN", Tls, Int(Unit::Bytes))
+        .linux(5).on(On::NONE)
+        .says("The longest record that is sent, as the peer asks for with record_size_limit (RFC 8449). Only newer kernels have it.", "linux: include/uapi/linux/tls.h"),
 ];

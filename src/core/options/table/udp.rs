@@ -22,11 +22,14 @@ pub(super) static UDP: &[OptionInfo] = &[
         .linux(102).on(On::UDP).since("Linux 3.16")
         .says("Takes datagrams without checksum over IPv6.", "linux: include/uapi/linux/udp.h"),
     option("UDP_SEGMENT", Udp, Int(Unit::Bytes))
-        .linux(103).on(On::UDP).since("Linux 4.18")
+        .linux(103).on(On::UDP).since("Linux 4.18").within("0 to 65535 bytes")
         .says("Cuts each send into datagrams of this size, many at the price of one.", "udp(7)"),
     option("UDP_GRO", Udp, Flag)
         .linux(104).on(On::UDP).since("Linux 5.0")
         .says("Receives several datagrams of one flow in one piece, with their size beside it. A program that does not look at it sees one long datagram.", "udp(7)"),
+    option("UDP_NOCKSUM", Udp, Flag)
+        .macos(1).on(On::UDP)
+        .says("Sends without checksum.", "netinet/udp.h of macOS"),
     option("UDP_NOCHECKSUM", Udp, Flag)
         .windows(1).on(On::UDP)
         .says("Sends without checksum.", "Windows: IPPROTO_UDP socket options"),
@@ -40,9 +43,9 @@ pub(super) static UDP: &[OptionInfo] = &[
         .windows(20).on(On::UDP)
         .says("Whether the checksum covers the data.", "Windows: IPPROTO_UDP socket options"),
     option("UDPLITE_SEND_CSCOV", UdpLite, Int(Unit::Bytes))
-        .linux(10).on(On::NONE).since("Linux 2.6.20, until 7.0")
+        .linux(10).freebsd(2).on(On::NONE).since("Linux 2.6.20, until 7.0")
         .says("How many bytes of what is sent the checksum covers.", "udplite(7)"),
     option("UDPLITE_RECV_CSCOV", UdpLite, Int(Unit::Bytes))
-        .linux(11).on(On::NONE).since("Linux 2.6.20, until 7.0")
+        .linux(11).freebsd(4).on(On::NONE).since("Linux 2.6.20, until 7.0")
         .says("How many bytes the checksum of what is received has to cover.", "udplite(7)"),
 ];
