@@ -191,7 +191,7 @@ Examples:
   sockkit inspect --pid 4711 --fd 7 --watch 1s
                                               One of them, and what changes
   sockkit inspect --explain linger            What an option is, and its pitfall
-  sockkit inspect --diff server db.lan:5432   Where a live socket differs from a profile
+  sockkit inspect --diff client db.lan:5432   Where a live socket differs from a profile
   sockkit inspect --address 0x7f000001        An address in every notation";
 
 const COMPLETIONS_EXAMPLES: &str = "\

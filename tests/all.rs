@@ -21,5 +21,7 @@ mod transfer_disk;
 mod transfer_faults;
 // Where rustix can make a pseudo-terminal.
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+mod inspect_screen;
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod terminal;
 mod tls;

@@ -89,6 +89,106 @@ fn datagram_and_listening_sockets_are_shown_too() {
     let events = inspect(&["--listen", "127.0.0.1:0"]);
     check_schema(&events[0]);
     assert_ne!(events[0]["socket"]["local"]["value"], "127.0.0.1:0");
+    if cfg!(target_os = "linux") {
+        assert_eq!(events[0]["tcp_info"]["backlog"]["value"], 1024);
+        assert_eq!(events[0]["tcp_info"]["backlog"]["unit"], "connections");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_are_shown_by_their_names() {
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+    let folder = tempfile::tempdir().expect("a folder");
+    let (stream, datagram) = (folder.path().join("s"), folder.path().join("d"));
+    let _stream = UnixListener::bind(&stream).expect("a listener");
+    let _datagram = UnixDatagram::bind(&datagram).expect("a socket");
+    for (address, kind) in [
+        (format!("unix:{}", text(&stream)), "unix"),
+        (format!("unix:{}", text(&datagram)), "unix-datagram"),
+        (format!("unixgram:{}", text(&datagram)), "unix-datagram"),
+    ] {
+        let events = inspect(&[&address]);
+        check_schema(&events[0]);
+        assert_eq!(events[0]["socket"]["kind"]["value"], kind, "{address}");
+        assert_eq!(events[0]["socket"]["local"]["value"], "unnamed");
+    }
+    let ours = folder.path().join("ours");
+    for scheme in ["unix", "unixgram"] {
+        let events = inspect(&["--listen", &format!("{scheme}:{}", text(&ours))]);
+        let local = events[0]["socket"]["local"]["value"].as_str();
+        assert_eq!(local, Some(format!("unix:{}", text(&ours)).as_str()));
+        assert!(!ours.exists(), "it goes with the program");
+    }
+    let run = run_with(&["inspect", &format!("unixgram:{}", text(&ours))], "");
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+}
+
+#[test]
+fn tls_is_for_others_to_speak() {
+    for arguments in [
+        &["tls://127.0.0.1:9"][..],
+        &["--listen", "tls://127.0.0.1:0"],
+    ] {
+        let run = run_with(&[&["inspect"], arguments].concat(), "");
+        assert_eq!(run.status.code(), Some(2));
+        assert!(
+            stderr(&run).contains("inspect does not speak TLS"),
+            "{}",
+            stderr(&run)
+        );
+    }
+}
+
+/// A listener whose backlog is full: to whoever connects now Linux is silent, as the other side of the world may be.
+#[cfg(target_os = "linux")]
+fn silent() -> (std::net::SocketAddr, [socket2::Socket; 2]) {
+    use socket2::{Domain, Socket, Type};
+    let open = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let (listener, first) = (open(), open());
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    listener.bind(&any.into()).expect("a port");
+    listener.listen(0).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    first.connect(&address).expect("there is room for one");
+    (address.as_socket().expect("of IP"), [listener, first])
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_nobody_has_answered_tells_where_it_goes() {
+    let (address, _kept) = silent();
+    let open = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let waiting = open.expect("a socket");
+    waiting.set_nonblocking(true).expect("it does not wait");
+    waiting.connect(&address.into()).expect_err("no answer");
+    let local = waiting.local_addr().expect("an address").as_socket();
+    let local = local.expect("of IP").to_string();
+    let events = inspect(&["--pid", &std::process::id().to_string()]);
+    let ours = events
+        .iter()
+        .find(|event| event["socket"]["local"]["value"] == local.as_str())
+        .expect("it is among them");
+    assert_eq!(ours["socket"]["state"]["value"], "SYN-SENT");
+    assert_eq!(
+        ours["socket"]["remote"]["value"],
+        address.to_string().as_str()
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_attempt_that_nobody_answers_is_shown() {
+    let (address, _kept) = silent();
+    let port = address.port();
+    let address = address.to_string();
+    let arguments = ["--json", "inspect", &address, "--connect-timeout", "50ms"];
+    let run = run_with(&arguments, "");
+    assert_eq!(run.status.code(), Some(4), "{}", stderr(&run));
+    let event: Value = serde_json::from_str(&stdout(&run)).expect("an event");
+    assert_eq!(event["attempts"][0]["address"]["value"], address.as_str());
+    assert_eq!(event["attempts"][0]["outcome"]["value"], "timed out");
+    assert_eq!(event["resolution"]["port"]["value"], port);
 }
 
 #[test]
@@ -110,7 +210,7 @@ fn what_was_granted_is_told_with_the_reason() {
 fn options_that_cannot_be_set_say_why() {
     for (setting, status, says) in [
         ("SO_RCVBUFF=1", 2, "did you mean SO_RCVBUF"),
-        ("SO_RCVBUF=-1", 2, "its value is within"),
+        ("SO_RCVBUF=-1", 2, "its value is between"),
         ("SO_RCVBUF=5s", 2, "a number of bytes"),
         ("SO_TYPE=1", 2, "it can only be read"),
         ("IPV6_V6ONLY=on", 2, "it is for IPv6, not for this socket"),
@@ -133,7 +233,32 @@ fn options_that_cannot_be_set_say_why() {
             "{}",
             stderr(&run)
         );
+        let run = run_with(&["inspect", "-o", "TCP_KEEPIDLE=0"], "");
+        assert_eq!(run.status.code(), Some(3));
+        assert!(
+            stderr(&run).contains("hint: it takes 1s to 32767s"),
+            "{}",
+            stderr(&run)
+        );
     }
+}
+
+/// As with a program that sets both: the class of service decides the priority.
+#[cfg(target_os = "linux")]
+#[test]
+fn options_that_are_asked_together_are_set_on_one_socket() {
+    let events = inspect(&["-o", "SO_PRIORITY=1", "-o", "IP_TOS=CS4", "-o", "UDP_GRO"]);
+    let asked = events[0]["asked"].as_array().expect("a table");
+    let row = |name: &str| {
+        let found = asked.iter().find(|row| row["option"]["value"] == name);
+        found.expect("it was asked")
+    };
+    assert_ne!(row("SO_PRIORITY")["granted"]["value"], 1);
+    assert_eq!(row("UDP_GRO")["granted"]["value"], true);
+    let events = inspect(&["-o", "keepalive=on", "-o", "keepalive=off"]);
+    let first = &events[0]["asked"][0];
+    assert_eq!(first["granted"]["value"], false);
+    assert_eq!(first["why"]["value"], "it was set again after that");
 }
 
 #[test]
@@ -180,6 +305,60 @@ fn the_sockets_of_a_process_are_shown_as_it_has_them() {
         .expect("listed");
     let process = row["process"]["value"].as_str().expect("its process");
     assert!(process.contains(&pid), "{process}");
+    assert_eq!(row["unsent"]["unit"], "connections", "how many may wait");
+    let run = run_with(&["inspect", "--pid", &pid, "--fd", "0"], "");
+    assert!(stderr(&run).contains("is no socket"), "{}", stderr(&run));
+    let run = run_with(&["inspect", "--pid", &pid, "--fd", "9999"], "");
+    assert!(
+        stderr(&run).contains("has no descriptor 9999"),
+        "{}",
+        stderr(&run)
+    );
+}
+
+/// What is remarked of one socket does not make the table of all wide.
+#[cfg(target_os = "linux")]
+#[test]
+fn remarks_on_the_sockets_of_a_process_stand_below_the_list() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let _waits = std::net::TcpStream::connect(address).expect("it connects");
+    let pid = std::process::id().to_string();
+    let run = run_with(&["inspect", "--pid", &pid], "");
+    let shown = stdout(&run);
+    let row = shown
+        .lines()
+        .find(|line| line.contains(&address.to_string()));
+    let fd = row.and_then(|row| row.split(' ').next()).expect("its row");
+    let remark = format!("note: fd {fd}: 1 of 128 connections wait to be accepted");
+    assert!(
+        shown.lines().any(|line| line == remark),
+        "{remark} in\n{shown}"
+    );
+}
+
+/// A client's socket has no name of its own; the other end's is that of the server.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_other_end_of_a_unix_socket_is_named_where_it_has_a_name() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("server");
+    let listener = UnixListener::bind(&path).expect("a listener");
+    let _client = UnixStream::connect(&path).expect("it connects");
+    let _server = listener.accept().expect("it is accepted");
+    let events = inspect(&["--all-sockets"]);
+    let rows = events[0]["sockets"].as_array().expect("a table");
+    let name = format!("unix:{}", text(&path));
+    let client = rows
+        .iter()
+        .find(|row| row["remote"]["value"] == name.as_str())
+        .expect("the client");
+    assert_eq!(client["state"]["value"], "connected");
+    let listening = rows
+        .iter()
+        .find(|row| row["local"]["value"] == name.as_str() && row["state"]["value"] == "listening");
+    assert!(listening.is_some());
 }
 
 #[test]
@@ -206,6 +385,8 @@ fn an_option_has_a_page_and_the_catalogue_a_list() {
         "{}",
         stderr(&run)
     );
+    let events = inspect(&["--explain", "SO_LINGER"]);
+    assert_eq!(events[0]["defaults"]["tcp4"]["value"], "off", "here");
     let events = inspect(&["--explain"]);
     assert!(
         events[0]["catalogue"]
@@ -240,6 +421,13 @@ fn a_saved_report_is_compared_with_another() {
         .find(|line| line.starts_with("options.SO_KEEPALIVE "));
     let words: Vec<&str> = row.expect("it differs").split_whitespace().collect();
     assert_eq!(words[1..], ["true", "false"], "{shown}");
+    let run = run_with(&["inspect", "--diff", "server", "nosuchfile"], "");
+    assert_eq!(run.status.code(), Some(2));
+    assert!(
+        stderr(&run).contains("a file that inspect --json wrote"),
+        "{}",
+        stderr(&run)
+    );
     let run = run_with(&["inspect", "--diff", "server", "server"], "");
     assert_eq!(stdout(&run), "note: no differences\n");
 }
@@ -274,6 +462,35 @@ fn a_watch_ends_clean_and_takes_its_socket_along() {
     run.signal(rustix::process::Signal::TERM);
     assert_eq!(run.ends(), 143);
     assert!(!path.exists());
+}
+
+/// A pipe, as a shell's <(...) gives one, has no length.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_program_prints_is_compared_as_it_comes() {
+    let saved = run_with(&["--json", "inspect", "--profile", "client"], "");
+    let run = run_with(
+        &["inspect", "--diff", "client", "/dev/stdin"],
+        &stdout(&saved),
+    );
+    assert_eq!(stdout(&run), "note: no differences\n", "{}", stderr(&run));
+}
+
+/// Clocks go on whatever happens, and would bury what does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watch_shows_what_changes_and_when() {
+    use std::io::Write;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let mut run = Running::start(&mut sockkit(&["inspect", &address, "--watch", "20ms"]));
+    let (mut peer, _) = listener.accept().expect("it connects");
+    run.stdout.until("snd_cwnd");
+    peer.write_all(b"hello").expect("written");
+    let line = run.stdout.until("socket.unread");
+    assert!(line.ends_with("5 bytes"), "{line}");
+    run.signal(rustix::process::Signal::INT);
+    assert_eq!(run.ends(), 130);
 }
 
 #[cfg(unix)]

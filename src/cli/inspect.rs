@@ -31,7 +31,7 @@ const OURS: [&str; 6] = [
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("what").multiple(false))]
 pub struct InspectArgs {
-    /// Connect here and look at the socket: host:port, udp://host:port, unix:/path
+    /// Connect here and look at the socket: host:port, udp://host:port, unix:/path, unixgram:/path
     #[arg(value_name = "ADDR", group = "what", value_hint = ValueHint::Hostname)]
     pub address: Option<String>,
     /// Listen here and look at the sockets

@@ -332,11 +332,17 @@ impl PeerAddr {
         {
             use std::os::linux::net::SocketAddrExt;
             if let Some(name) = address.as_abstract_name() {
-                let name = String::from_utf8_lossy(name);
-                return PeerAddr::Unix(Some(format!("@{}", visible(&name))));
+                return PeerAddr::abstract_name(name);
             }
         }
         PeerAddr::Unix(None)
+    }
+
+    /// The peer of a Unix socket with a name that is in no directory.
+    #[cfg(unix)]
+    pub fn abstract_name(name: &[u8]) -> PeerAddr {
+        let name = String::from_utf8_lossy(name);
+        PeerAddr::Unix(Some(format!("@{}", visible(&name))))
     }
 
     /// The IP address, for limits and rules per address.

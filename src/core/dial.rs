@@ -124,7 +124,7 @@ pub struct Dialled {
 }
 
 /// Connects. Blocks, at most for the timeout. Of attempts that were still running when another one
-/// succeeded, or when the time was over, nothing is reported to `watch`.
+/// succeeded nothing is reported to `watch`.
 ///
 /// # Errors
 ///
@@ -268,7 +268,15 @@ fn connect_any(
                 }
             }
             Move::Lost => return Err(lost(address, causes)),
-            Move::TimedOut => return Err(clock.is_over(address)),
+            Move::TimedOut => {
+                for (number, attempt) in running.iter().enumerate() {
+                    if let Some(attempt) = attempt {
+                        let silence = io::Error::from(io::ErrorKind::TimedOut);
+                        ended(number, attempt.began, Err(silence));
+                    }
+                }
+                return Err(clock.is_over(address));
+            }
         }
         for event in &events {
             let number = event.token().0;

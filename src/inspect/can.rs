@@ -60,7 +60,7 @@ const ABILITIES: &[Ability] = &[
     },
     Ability {
         name: "SO_PRIORITY above 6",
-        needs: "CAP_NET_ADMIN",
+        needs: "CAP_NET_ADMIN or CAP_NET_RAW",
         try_it: || option(On::UDP4, "SO_PRIORITY=7"),
     },
     Ability {

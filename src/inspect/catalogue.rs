@@ -5,7 +5,7 @@ use crate::core::dial::DialOptions;
 use crate::core::options::info::{Access, OptionInfo, Platform};
 use crate::core::options::lookup::find;
 use crate::core::options::setting::not_found;
-use crate::core::options::{Missing, table};
+use crate::core::options::{KINDS, Missing, open, read, table};
 use crate::core::socket::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, ListenOptions};
 use crate::error::Result;
 use crate::inspect::report::{Cell, Report, Section};
@@ -40,6 +40,7 @@ pub fn page(name: &str) -> Result<Report> {
             "its names".into(),
             or_none((!names.is_empty()).then(|| names.join(", ")).as_deref()),
         ),
+        ("range".into(), or_none(option.range_here())),
         ("unit".into(), or_none(option.form.unit())),
         ("sockets".into(), Cell::text(option.on.names())),
         ("access".into(), Cell::text(access(option))),
@@ -68,7 +69,23 @@ pub fn page(name: &str) -> Result<Report> {
         .collect();
     Ok(Report::new("option", option.name)
         .with(Section::facts("option", "", facts))
+        .with(Section::facts(
+            "defaults",
+            "On a new socket here",
+            defaults(option),
+        ))
         .with(Section::facts("numbers", "Number", numbers)))
+}
+
+/// What this system has before anybody asks for something else.
+fn defaults(option: &OptionInfo) -> Vec<(String, Cell)> {
+    let kinds = KINDS.iter().filter(|(kind, _)| option.is_for(*kind));
+    kinds
+        .filter_map(|(kind, name)| {
+            let value = read(&open(*kind).ok()?, *kind, option).ok()?;
+            Some(((*name).to_owned(), Cell::of_option(option.form, &value)))
+        })
+        .collect()
 }
 
 fn access(option: &OptionInfo) -> &'static str {

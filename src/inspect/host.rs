@@ -7,10 +7,12 @@ use std::time::Duration;
 use socket2::Socket;
 
 use crate::core::limits::open_file_limit;
-use crate::core::options::info::{On, Platform};
+use crate::core::options::info::{On, OptionInfo, Platform};
+use crate::core::options::value::Value;
 use crate::core::options::{KINDS, Missing, open, read, sysctl};
+use crate::core::size::Size;
 use crate::inspect::interfaces::{self, Interface};
-use crate::inspect::report::{Cell, Report, Section};
+use crate::inspect::report::{Cell, Report, Section, counted};
 use crate::inspect::socket::Detail;
 
 /// How long the resolver may take for the host's own name, which is in a file nearly everywhere. A name server that
@@ -53,8 +55,7 @@ pub fn report(detail: Detail) -> Report {
             "addresses".into(),
             match resolved {
                 Some(Some(addresses)) if !addresses.is_empty() => {
-                    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-                    Cell::text(list.join(", "))
+                    Cell::list(addresses.iter().map(ToString::to_string))
                 }
                 Some(Some(_)) => Cell::text("none: the resolver does not know it"),
                 Some(None) => Cell::text("none: the resolver does not answer"),
@@ -110,7 +111,7 @@ fn limits() -> Vec<(String, Cell)> {
     let mut facts = vec![(
         "open files".to_owned(),
         match open_file_limit() {
-            Some(limit) => Cell::count(limit, Some("files")),
+            Some(limit) => Cell::count(limit, Some("files")).shown_as(limit.to_string()),
             None if cfg!(unix) => Cell::text("unlimited"),
             None => Cell::Missing(Missing::Unsupported),
         },
@@ -118,7 +119,20 @@ fn limits() -> Vec<(String, Cell)> {
     facts.extend(SETTINGS.iter().map(|(name, unit)| {
         let cell = match sysctl::text(name) {
             Some(text) => match (text.parse(), unit) {
+                (Ok(number), Some("bytes")) => {
+                    let size = Size::from_bytes(number).to_string();
+                    let exact = Cell::count(number, *unit);
+                    // Not a whole number of KiB.
+                    match size.bytes().all(|b| b.is_ascii_digit()) {
+                        true => exact,
+                        false => exact.shown_as(format!("{number} bytes ({size})")),
+                    }
+                }
                 (Ok(number), _) => Cell::count(number, *unit),
+                (Err(_), _) if name.ends_with("_rmem") || name.ends_with("_wmem") => {
+                    let shown = format!("{text} bytes (least, default, most)");
+                    Cell::text(text).shown_as(shown)
+                }
                 (Err(_), _) => Cell::text(text),
             },
             None => Cell::Missing(Missing::Unsupported),
@@ -138,17 +152,30 @@ fn defaults(sockets: &[(On, &'static str, Option<Socket>)], detail: Detail) -> S
             let cells: Vec<Cell> = sockets
                 .iter()
                 .map(|(kind, _, socket)| match socket {
-                    Some(socket) => Cell::of_reading(option.form, &read(socket, *kind, option)),
+                    Some(socket) => default(option, &read(socket, *kind, option)),
                     None => Cell::Missing(Missing::Unsupported),
                 })
                 .collect();
             let known = cells.iter().any(|cell| matches!(cell, Cell::Value { .. }));
+            // An option of sockets that sockkit does not open has no default to show.
+            let expected = sockets.iter().any(|(kind, ..)| option.is_for(*kind));
             let mut row = vec![Cell::text(option.name)];
             row.extend(cells);
-            (known || detail == Detail::All).then_some(row)
+            (known || detail == Detail::All && expected).then_some(row)
         })
         .collect();
     Section::table("defaults", "Defaults of new sockets", &columns, rows)
+}
+
+/// In a matrix the bytes of a structure would make all columns as wide as they are.
+fn default(option: &OptionInfo, reading: &Result<Value, Missing>) -> Cell {
+    let cell = Cell::of_reading(option.form, reading);
+    match reading {
+        Ok(Value::Bytes(bytes)) if !bytes.is_empty() => {
+            cell.shown_as(counted(&bytes.len().to_string(), "bytes"))
+        }
+        _ => cell,
+    }
 }
 
 /// What the resolver says of a name; `None`: nothing in time.

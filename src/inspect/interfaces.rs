@@ -15,6 +15,8 @@ pub struct InterfaceAddress {
     pub prefix: Option<u8>,
     /// How far it reaches.
     pub scope: Option<&'static str>,
+    /// Why it may not do for a socket: it is not known yet to be nobody else's, or its time is over.
+    pub notes: Vec<&'static str>,
 }
 
 /// An interface. What the system does not tell is `None`.
@@ -59,13 +61,12 @@ fn row(interface: &Interface) -> Vec<Cell> {
         .iter()
         .map(|address| {
             let prefix = address.prefix.map(|prefix| format!("/{prefix}"));
-            let scope = address.scope.map(|scope| format!(" {scope}"));
-            format!(
-                "{}{}{}",
-                address.ip,
-                prefix.unwrap_or_default(),
-                scope.unwrap_or_default()
-            )
+            let mut text = format!("{}{}", address.ip, prefix.unwrap_or_default());
+            for word in address.scope.iter().chain(&address.notes) {
+                text.push(' ');
+                text.push_str(word);
+            }
+            text
         })
         .collect();
     vec![
@@ -85,7 +86,7 @@ fn row(interface: &Interface) -> Vec<Cell> {
         },
         match addresses.is_empty() {
             true => Cell::Missing(Missing::NotApplicable),
-            false => Cell::text(addresses.join(", ")),
+            false => Cell::list(addresses),
         },
     ]
 }
@@ -167,7 +168,12 @@ mod system {
         let (prefix, scope) = (*body.get(1)?, *body.get(3)?);
         let index = u32_at(body, 4)?;
         let mut ip = None;
+        let mut flags = u32::from(*body.get(2)?);
         for (kind, value) in Attributes(body.get(ADDRESS_FIXED..)?) {
+            // `IFA_FLAGS`, which has more than the byte of old.
+            if kind == 8 {
+                flags = u32_at(value, 0).unwrap_or(flags);
+            }
             // `IFA_LOCAL` is ours where `IFA_ADDRESS` is the other end's, as on a tunnel (linux/if_addr.h).
             if kind == 2 || kind == 1 && ip.is_none() {
                 ip = match value.len() {
@@ -191,6 +197,19 @@ mod system {
                 ip: ip?,
                 prefix: Some(prefix),
                 scope: Some(scope),
+                // `IFA_F_*` of linux/if_addr.h; the first means a secondary address with IPv4.
+                notes: [
+                    (0x01, "temporary"),
+                    (0x08, "duplicate"),
+                    (0x20, "deprecated"),
+                    (0x40, "tentative"),
+                ]
+                .into_iter()
+                .filter(|(bit, name)| {
+                    flags & bit != 0 && (*name != "temporary" || body.first() == Some(&10))
+                })
+                .map(|(_, name)| name)
+                .collect(),
             },
         ))
     }
@@ -211,6 +230,7 @@ mod system {
                     if_addrs::IfAddr::V6(v6) => v6.prefixlen,
                 }),
                 scope: None,
+                notes: Vec::new(),
             };
             match found.iter_mut().find(|known| known.name == one.name) {
                 Some(known) => known.addresses.push(address),

@@ -18,21 +18,29 @@ mod socket;
 pub mod tcp_info;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+
+use jiff::tz::TimeZone;
 
 use self::probe::Subject;
 use self::report::{Cell, Report, Section, diff, flat};
 use self::socket::Detail;
 use crate::cli::{InspectArgs, ProfileName};
 use crate::core::dial::DialOptions;
+use crate::core::event_loop::wall_clock;
 use crate::core::machine::Signal;
-use crate::core::options::info::When;
+use crate::core::options::info::{On, When};
 use crate::core::options::{KINDS, Missing, Setting, Settings, open};
+use crate::core::resolve::interface_index;
 use crate::core::signal;
 use crate::core::socket::ListenOptions;
+use crate::core::timestamp::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::ui::human::Clock;
 use crate::ui::{Output, Ui};
 
 /// Runs the command.
@@ -60,13 +68,14 @@ pub fn run(ui: &Ui, args: &InspectArgs) -> Result<()> {
         return compare(ui, args, two);
     }
     let Some(pause) = args.watch else {
-        return View::new(ui, args)?.show(ui);
+        return print(ui, &View::new(ui, args)?.reports(ui)?);
     };
     // From here on, so that whoever ends it finds nothing left behind.
     let signals = signal::receiver()?;
     let view = View::new(ui, args)?;
-    view.show(ui)?;
-    watch(ui, &view, pause, &signals)
+    let first = view.reports(ui)?;
+    print(ui, &first)?;
+    watch(ui, &view, pause, &signals, &first)
 }
 
 /// What is looked at, once or again and again.
@@ -140,24 +149,23 @@ impl<'a> View<'a> {
             View::Asked(settings) => vec![asked(settings)?],
         })
     }
+}
 
-    fn show(&self, ui: &Ui) -> Result<()> {
-        let reports = self.reports(ui)?;
-        let several = reports.len() > 1;
-        for (number, report) in reports.iter().enumerate() {
-            if several && !ui.json() {
-                let gap = if number > 0 { "\n" } else { "" };
-                let title = crate::core::sanitise::sanitise_str(&report.subject);
-                if ui.write(format!("{gap}{title}\n").as_bytes())? == Output::Closed {
-                    return Ok(());
-                }
-            }
-            if ui.report(report)? == Output::Closed {
+fn print(ui: &Ui, reports: &[Report]) -> Result<()> {
+    let several = reports.len() > 1;
+    for (number, report) in reports.iter().enumerate() {
+        if several && !ui.json() {
+            let gap = if number > 0 { "\n" } else { "" };
+            let title = ui.title(&report.subject);
+            if ui.write(format!("{gap}{title}").as_bytes())? == Output::Closed {
                 return Ok(());
             }
         }
-        Ok(())
+        if ui.report(report)? == Output::Closed {
+            return Ok(());
+        }
     }
+    Ok(())
 }
 
 /// Connects. Where that fails, what was found until then is shown all the same.
@@ -189,15 +197,8 @@ fn overview(pid: u32, found: &[process::Numbered]) -> Report {
         .iter()
         .map(|(number, report)| {
             let of = |wanted: &str| {
-                let facts = report
-                    .sections
-                    .iter()
-                    .find_map(|section| match &section.body {
-                        report::Body::Facts(facts) if section.name == "socket" => Some(facts),
-                        _ => None,
-                    });
-                let cell = facts.and_then(|facts| facts.iter().find(|(name, _)| name == wanted));
-                Cell::or_missing(cell.map(|(_, cell)| cell.clone()), Missing::NotApplicable)
+                let cell = report.fact("socket", wanted);
+                Cell::or_missing(cell.cloned(), Missing::NotApplicable)
             };
             vec![
                 Cell::count(u64::try_from(*number).unwrap_or(0), None),
@@ -205,19 +206,21 @@ fn overview(pid: u32, found: &[process::Numbered]) -> Report {
                 of("state"),
                 of("local"),
                 of("remote"),
-                match report.remarks.is_empty() {
-                    true => Cell::Missing(Missing::NotApplicable),
-                    false => Cell::text(report.remarks.join("; ")),
-                },
             ]
         })
         .collect();
     let mut report = Report::new("process", format!("process {pid}")).with(Section::table(
         "sockets",
         "",
-        &["fd", "kind", "state", "local", "remote", "note"],
+        &["fd", "kind", "state", "local", "remote"],
         rows,
     ));
+    for (number, one) in found {
+        let remarks = one.remarks.iter();
+        report
+            .remarks
+            .extend(remarks.map(|remark| format!("fd {number}: {remark}")));
+    }
     report.remarks.push(match found.is_empty() {
         true => "the process has no sockets".into(),
         false => {
@@ -227,29 +230,39 @@ fn overview(pid: u32, found: &[process::Numbered]) -> Report {
     report
 }
 
-/// Asks new sockets for what `-o` says, each option one that has it.
+/// Asks new sockets for what `-o` says: options of the same kind of socket one, as a program would.
 fn asked(settings: &Settings) -> Result<Report> {
-    let mut granted = Vec::new();
+    let mut groups: Vec<(On, Vec<Setting>)> = Vec::new();
     for setting in settings.iter() {
-        let kind = KINDS
-            .iter()
-            .map(|(kind, _)| *kind)
-            .find(|kind| setting.option().is_for(*kind));
-        let one = Settings::new(vec![Setting::clone(setting)]);
-        let Some(kind) = kind else {
-            one.check(&[])?;
-            continue;
+        let option = setting.option();
+        let list = match groups.iter_mut().find(|(kind, _)| option.is_for(*kind)) {
+            Some((_, list)) => list,
+            None => {
+                let mut kinds = KINDS.iter().map(|(kind, _)| *kind);
+                let Some(kind) = kinds.find(|kind| option.is_for(*kind)) else {
+                    settings.limited_to(option.on).check(&[])?;
+                    continue;
+                };
+                groups.push((kind, Vec::new()));
+                match groups.last_mut() {
+                    Some((_, list)) => list,
+                    None => continue,
+                }
+            }
         };
+        list.push(setting.clone());
+    }
+    let mut granted = Vec::new();
+    for (kind, list) in groups {
+        let settings = Settings::new(list);
         let socket = open(kind).map_err(|error| {
-            Error::new(
-                Kind::Unreachable,
-                format!("cannot set {}", setting.option().name),
-            )
-            .because(error)
+            let kind = KINDS.iter().find(|(known, _)| *known == kind);
+            let name = kind.map_or("", |(_, name)| name);
+            Error::new(Kind::Unreachable, format!("cannot open a {name} socket")).because(error)
         })?;
-        one.apply(&socket, kind, When::Before)?;
-        one.apply(&socket, kind, When::Connected)?;
-        granted.append(&mut one.granted(&socket));
+        settings.apply(&socket, kind, When::Before)?;
+        settings.apply(&socket, kind, When::Connected)?;
+        granted.append(&mut settings.granted(&socket));
     }
     Ok(Report::new("asked", "new sockets").with(socket::asked(&granted)))
 }
@@ -261,6 +274,15 @@ fn converted(text: &str) -> Result<Report> {
             .hint("an IPv4 or IPv6 address in any notation, without a port: 127.0.0.1, 0x7f000001, ::1"));
     };
     let mut facts = notation::notations(&noted);
+    if let Some(zone) = &noted.zone {
+        facts.push((
+            "zone index".into(),
+            match interface_index(zone) {
+                Ok(index) => Cell::count(index.into(), None),
+                Err(_) => Cell::text("none: there is no such interface here"),
+            },
+        ));
+    }
     let name = probe::reverse_name(noted.ip);
     facts.push((
         "name".into(),
@@ -313,10 +335,19 @@ fn operand(ui: &Ui, args: &InspectArgs, text: &str) -> Result<Operand> {
         });
     }
     let path = Path::new(text);
-    let values = match path.is_file() {
+    // Whatever can be read to its end, such as what a shell's <(...) stands for.
+    let is_saved = std::fs::metadata(path).is_ok_and(|found| !found.is_dir());
+    let values = match is_saved {
         true => saved(path)?,
         // Everything, as a saved report of a process has.
-        false => connected(ui, text, args)?.report(Detail::All).flat(),
+        false => match connected(ui, text, args) {
+            Err(error) if error.kind() == Kind::Usage => {
+                return Err(error.hint(
+                    "what is compared is a profile (server, client), a file that inspect --json wrote, or an address",
+                ));
+            }
+            connected => connected?.report(Detail::All).flat(),
+        },
     };
     Ok(Operand {
         values,
@@ -330,13 +361,14 @@ const LONGEST_SAVED: u64 = 256 << 20;
 /// What `inspect --json` printed, of several events all.
 fn saved(path: &Path) -> Result<BTreeMap<String, String>> {
     let cannot = || Error::new(Kind::Other, format!("cannot read {}", path.display()));
-    let length = std::fs::metadata(path)
-        .map_err(|error| cannot().because(error))?
-        .len();
-    if length > LONGEST_SAVED {
+    let file = File::open(path).map_err(|error| cannot().because(error))?;
+    let mut text = String::new();
+    file.take(LONGEST_SAVED + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| cannot().because(error))?;
+    if text.len() as u64 > LONGEST_SAVED {
         return Err(cannot().because("it is too long to be a report"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| cannot().because(error))?;
     let mut values = BTreeMap::new();
     let lines: Vec<&str> = text
         .lines()
@@ -361,26 +393,44 @@ fn saved(path: &Path) -> Result<BTreeMap<String, String>> {
     Ok(values)
 }
 
+/// What differs at each look, whatever happens: clocks, and times since the last of something.
+const CLOCKS: [&str; 4] = [
+    "options.TCP_TIMESTAMP",
+    "tcp_info.last_data_sent",
+    "tcp_info.last_data_recv",
+    "tcp_info.last_ack_recv",
+];
+
 /// Looks again and again and prints what has changed, until somebody ends it.
-fn watch(ui: &Ui, view: &View<'_>, pause: Duration, signals: &Receiver<Signal>) -> Result<()> {
-    let look = || -> Result<BTreeMap<String, String>> {
-        let reports = view.reports(ui)?;
+fn watch(
+    ui: &Ui,
+    view: &View<'_>,
+    pause: Duration,
+    signals: &Receiver<Signal>,
+    first: &[Report],
+) -> Result<()> {
+    let values = |reports: &[Report]| -> BTreeMap<String, String> {
         let several = reports.len() > 1;
-        Ok(reports
+        reports
             .iter()
             .flat_map(|report| {
                 let subject = report.subject.clone();
-                report
-                    .flat()
+                let values = match ui.json() {
+                    true => report.flat(),
+                    false => report.shown(),
+                };
+                values
                     .into_iter()
+                    .filter(|(path, _)| !CLOCKS.contains(&path.as_str()))
                     .map(move |(path, value)| match several {
                         true => (format!("{subject}: {path}"), value),
                         false => (path, value),
                     })
             })
-            .collect())
+            .collect()
     };
-    let mut before = look()?;
+    let clock = Clock::Seconds(TimeZone::system());
+    let mut before = values(first);
     loop {
         // The socket's file goes with the view, so the end has to be a clean one.
         match signals.recv_timeout(pause) {
@@ -393,7 +443,7 @@ fn watch(ui: &Ui, view: &View<'_>, pause: Duration, signals: &Receiver<Signal>) 
                 ));
             }
         }
-        let now = look()?;
+        let now = values(&view.reports(ui)?);
         let cell =
             |value: Option<String>| Cell::or_missing(value.map(Cell::text), Missing::NotApplicable);
         let rows: Vec<Vec<Cell>> = diff(&before, &now, false)
@@ -401,12 +451,20 @@ fn watch(ui: &Ui, view: &View<'_>, pause: Duration, signals: &Receiver<Signal>) 
             .map(|(path, was, is)| vec![Cell::text(path), cell(was), cell(is)])
             .collect();
         if !rows.is_empty() {
-            let report = Report::new("change", "since the last look").with(Section::table(
+            let at = Timestamp::from_unix_micros(wall_clock());
+            let mut report = Report::new("change", "since the last look").with(Section::table(
                 "changes",
                 "",
                 &["name", "was", "is"],
                 rows,
             ));
+            report.time = Some(at);
+            if !ui.json() {
+                let title = ui.title(clock.text(at).trim_end());
+                if ui.write(format!("\n{title}").as_bytes())? == Output::Closed {
+                    return Ok(());
+                }
+            }
             if ui.report(&report)? == Output::Closed {
                 return Ok(());
             }

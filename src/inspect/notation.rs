@@ -144,7 +144,7 @@ fn class_v4(ip: Ipv4Addr) -> &'static str {
 
 fn class_v6(ip: Ipv6Addr) -> &'static str {
     if ip.to_ipv4_mapped().is_some() {
-        return "an IPv4 address in IPv6's clothes (IPv4-mapped)";
+        return "IPv4-mapped, which a socket for both IP versions has (RFC 4291)";
     }
     match ip.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => "unspecified: every interface, or none",
@@ -220,6 +220,7 @@ pub fn notations(noted: &Noted) -> Vec<(String, Cell)> {
             );
             if let Some(v4) = embedded_v4(ip) {
                 add("IPv4 inside", v4.to_string());
+                add("its class", class_v4(v4).into());
             }
             if let Some(mac) = eui64(ip) {
                 add("MAC inside", mac);
@@ -337,7 +338,7 @@ mod tests {
             ("2001:db8::1", "documentation"),
             ("ff02::1", "multicast, this link only"),
             ("2606:4700::1", "public"),
-            ("::ffff:1.2.3.4", "an IPv4 address"),
+            ("::ffff:1.2.3.4", "IPv4-mapped"),
         ];
         for (text, class_begins) in table {
             let found = class(text.parse().unwrap());

@@ -7,6 +7,8 @@ use dns_lookup::AddrInfoHints;
 use socket2::{SockRef, Socket};
 
 use crate::core::address::{Address, Endpoint, Host, Scheme, UnixName, Use};
+use crate::core::datagram::open::BindOptions;
+use crate::core::datagram::{self, Bound};
 use crate::core::dial::{DialOptions, Dialled, Step, dial};
 use crate::core::options::info::{On, When};
 use crate::core::options::{Settings, open};
@@ -14,7 +16,7 @@ use crate::core::resolve::{MAX_ADDRESSES, resolve};
 use crate::core::socket::{ListenOptions, Listening, listen};
 use crate::error::{Error, IoReason, Kind, Result};
 use crate::inspect::host::in_time;
-use crate::inspect::report::{Cell, Report, Section};
+use crate::inspect::report::{self, Cell, Report, Section};
 use crate::inspect::socket::{self, Detail};
 
 /// How long a name that is only nice to know may take.
@@ -36,6 +38,7 @@ pub struct Subject {
 enum Held {
     Dialled(Dialled),
     Listening(Listening),
+    Bound(Bound),
     Datagrams(Socket),
 }
 
@@ -44,6 +47,7 @@ impl Subject {
         match &self.socket {
             Held::Dialled(dialled) => dialled.transport.socket(),
             Held::Listening(listening) => listening.socket.socket(),
+            Held::Bound(bound) => bound.socket.socket(),
             Held::Datagrams(socket) => SockRef::from(socket),
         }
     }
@@ -94,16 +98,20 @@ impl Unconnected {
 pub fn connect(text: &str, options: &DialOptions) -> Result<Subject, Unconnected> {
     let address = Address::parse(text, Use::Connect { default_port: None })?;
     match (address.scheme(), address.endpoint()) {
-        (Scheme::Tls, _) => Err(Error::new(
-            Kind::Usage,
-            format!("inspect does not speak TLS: {address}"),
-        )
-        .hint("leave out tls:// to look at the TCP connection below it")
-        .into()),
+        (Scheme::Tls, _) => Err(no_tls(&address).into()),
+        (Scheme::Udp, Endpoint::Unix(name)) => Ok(connect_unixgram(&address, name, options)?),
         (Scheme::Udp, _) => connect_udp(&address, options),
         (_, Endpoint::Unix(name)) => Ok(connect_unix(&address, name, options)?),
         _ => connect_tcp(&address, options),
     }
+}
+
+fn no_tls(address: &Address) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("inspect does not speak TLS: {address}"),
+    )
+    .hint("leave out tls:// to look at the TCP connection below it")
 }
 
 fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject, Unconnected> {
@@ -151,12 +159,14 @@ fn connect_tcp(address: &Address, options: &DialOptions) -> Result<Subject, Unco
 
 /// What a name stands for, and why in this order.
 fn resolved(address: &Address, order: &[SocketAddr], took: Duration) -> Vec<(String, Cell)> {
-    let list: Vec<String> = order.iter().map(ToString::to_string).collect();
     let mut facts = vec![
-        ("addresses".to_owned(), Cell::text(list.join(", "))),
+        (
+            "addresses".to_owned(),
+            Cell::list(order.iter().map(ToString::to_string)),
+        ),
         ("took".to_owned(), micros(took)),
     ];
-    let Endpoint::Inet { host, port } = address.endpoint() else {
+    let Endpoint::Inet { host, .. } = address.endpoint() else {
         return facts;
     };
     let why = match host {
@@ -184,11 +194,15 @@ fn resolved(address: &Address, order: &[SocketAddr], took: Duration) -> Vec<(Str
     {
         facts.push(("name of the address".into(), Cell::text(name)));
     }
-    facts.push(("port".into(), Cell::text(port.to_string())));
-    if let Some(first) = order.first()
-        && let Ok((_, service)) = dns_lookup::getnameinfo(first, NUMERIC_HOST)
-    {
-        facts.push(("service".into(), Cell::text(service)));
+    if let Some(first) = order.first() {
+        let port = first.port();
+        facts.push(("port".into(), Cell::count(port.into(), None)));
+        // A port without a name is given back as it is.
+        if let Ok((_, service)) = dns_lookup::getnameinfo(first, NUMERIC_HOST)
+            && service != port.to_string()
+        {
+            facts.push(("service".into(), Cell::text(service)));
+        }
     }
     facts
 }
@@ -219,7 +233,7 @@ pub fn reverse_name(ip: IpAddr) -> Option<String> {
 
 fn micros(took: Duration) -> Cell {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    Cell::count(micros, Some("us")).shown_as(format!("{took:.1?}"))
+    Cell::count(micros, Some("us")).shown_as(report::time(Duration::from_micros(micros)))
 }
 
 /// Connecting a datagram socket sends nothing: it shows the route and the local address.
@@ -292,37 +306,52 @@ fn udp_kind(at: SocketAddr) -> On {
 
 /// A stream, or datagrams where a socket of datagrams is there.
 fn connect_unix(address: &Address, name: &UnixName, options: &DialOptions) -> Result<Subject> {
-    let subject = |held| Subject {
-        socket: held,
+    match dial(address, options, &mut |_| {}) {
+        Ok(dialled) => Ok(alone(address, options, Held::Dialled(dialled))),
+        Err(error) if is_wrong_type(&error) => {
+            connect_unixgram(address, name, options).map_err(|_| error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A socket that nothing is known of from the way to it.
+fn alone(address: &Address, options: &DialOptions, socket: Held) -> Subject {
+    Subject {
+        socket,
         name: address.to_string(),
         before: Vec::new(),
         settings: options.settings.clone(),
-    };
-    let error = match dial(address, options, &mut |_| {}) {
-        Ok(dialled) => return Ok(subject(Held::Dialled(dialled))),
-        Err(error) => error,
-    };
-    if !is_wrong_type(&error) {
-        return Err(error);
     }
+}
+
+fn connect_unixgram(address: &Address, name: &UnixName, options: &DialOptions) -> Result<Subject> {
+    options.settings.check(&[On::UNIX_DATAGRAM])?;
+    let cannot = |error: std::io::Error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                Some("is the server running there?")
+            }
+            _ => None,
+        };
+        let failed = Error::new(Kind::Unreachable, format!("cannot connect to {address}"));
+        let failed = failed.because(error);
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    };
     let at = match name {
         UnixName::Path(path) => socket2::SockAddr::unix(path),
         UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}")),
     };
-    let connected = open(On::UNIX_DATAGRAM).and_then(|socket| {
-        socket.connect(&at?)?;
-        Ok(socket)
-    });
-    match connected {
-        Ok(socket) => {
-            options.settings.check(&[On::UNIX_DATAGRAM])?;
-            options
-                .settings
-                .apply(&socket, On::UNIX_DATAGRAM, When::Before)?;
-            Ok(subject(Held::Datagrams(socket)))
-        }
-        Err(_) => Err(error),
-    }
+    let socket = open(On::UNIX_DATAGRAM).map_err(cannot)?;
+    options.buffers.set(&socket).map_err(cannot)?;
+    options
+        .settings
+        .apply(&socket, On::UNIX_DATAGRAM, When::Before)?;
+    at.and_then(|at| socket.connect(&at)).map_err(cannot)?;
+    Ok(alone(address, options, Held::Datagrams(socket)))
 }
 
 /// EPROTOTYPE: unix(7).
@@ -345,71 +374,31 @@ fn is_wrong_type(error: &Error) -> bool {
 /// Listens on an address, or binds it for datagrams. A socket for each that it stands for.
 pub fn bind(text: &str, options: &ListenOptions) -> Result<Vec<Subject>> {
     let address = Address::parse(text, Use::Listen { default_port: 0 })?;
-    if address.scheme() == Scheme::Udp {
-        return bind_udp(&address, options);
-    }
-    Ok(listen(&address, options)?
-        .into_iter()
-        .map(|listening| Subject {
-            name: listening.address.to_string(),
-            socket: Held::Listening(listening),
-            before: Vec::new(),
-            settings: options.settings.clone(),
-        })
-        .collect())
-}
-
-fn bind_udp(address: &Address, options: &ListenOptions) -> Result<Vec<Subject>> {
-    let found = resolve(address, options.family)?;
-    let kinds: Vec<On> = found.iter().map(|at| udp_kind(*at)).collect();
-    options.settings.check(&kinds)?;
-    let mut subjects: Vec<Subject> = Vec::new();
-    for mut at in found {
-        let place = at.to_string();
-        let cannot = |error: std::io::Error| {
-            Error::new(Kind::Unreachable, format!("cannot bind {place}")).because(error)
-        };
-        let Ok(socket) = open(udp_kind(at)) else {
-            // A system without this IP version.
-            continue;
-        };
-        if at.is_ipv6() {
-            socket.set_only_v6(true).map_err(cannot)?;
+    let subject = |address: &Address, socket| Subject {
+        name: address.to_string(),
+        socket,
+        before: Vec::new(),
+        settings: options.settings.clone(),
+    };
+    match address.scheme() {
+        Scheme::Tls => Err(no_tls(&address)),
+        Scheme::Udp => {
+            let options = BindOptions {
+                listen: options.clone(),
+                ..BindOptions::default()
+            };
+            let bound = datagram::bind(&address, &options)?;
+            Ok(bound
+                .into_iter()
+                .map(|bound| subject(&bound.address.clone(), Held::Bound(bound)))
+                .collect())
         }
-        options.buffers.set(&socket).map_err(cannot)?;
-        options
-            .settings
-            .apply(&socket, udp_kind(at), When::Before)?;
-        if at.port() == 0
-            && let Some(first) = subjects.first()
-            && let Ok(Some(local)) = first.socket().local_addr().map(|local| local.as_socket())
-        {
-            at.set_port(local.port());
+        Scheme::Tcp => {
+            let listening = listen(&address, options)?;
+            Ok(listening
+                .into_iter()
+                .map(|listening| subject(&listening.address.clone(), Held::Listening(listening)))
+                .collect())
         }
-        if let Err(error) = socket.bind(&at.into()) {
-            let is_ipv6_off = at.is_ipv6() && error.kind() == std::io::ErrorKind::AddrNotAvailable;
-            if is_ipv6_off && !subjects.is_empty() {
-                continue;
-            }
-            return Err(cannot(error));
-        }
-        let real = socket
-            .local_addr()
-            .ok()
-            .and_then(|local| local.as_socket())
-            .unwrap_or(at);
-        subjects.push(Subject {
-            name: Address::from_socket_addr(Scheme::Udp, real).to_string(),
-            socket: Held::Datagrams(socket),
-            before: Vec::new(),
-            settings: options.settings.clone(),
-        });
-    }
-    match subjects.is_empty() {
-        true => Err(Error::new(
-            Kind::Unreachable,
-            format!("cannot bind {address}"),
-        )),
-        false => Ok(subjects),
     }
 }

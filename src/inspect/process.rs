@@ -94,14 +94,21 @@ mod system {
         let mut found = Vec::new();
         let mut refused = None;
         let mut ended = has_ended(pid);
-        for (number, _) in descriptors(pid).map_err(cannot)? {
+        let mut connecting = Connecting::default();
+        for (number, inode) in descriptors(pid).map_err(cannot)? {
             if only.is_some_and(|only| only != number) {
                 continue;
             }
             match duplicate(&process, number) {
                 Ok(socket) => {
                     let subject = format!("fd {number} of {name} ({pid})");
-                    found.push((number, socket::report(&socket, subject, detail)));
+                    let mut report = socket::report(&socket, subject, detail);
+                    if report.value("socket", "state") == Some("SYN-SENT")
+                        && let Some(remote) = connecting.remote_of(inode)
+                    {
+                        report.replace("socket", "remote", Cell::text(remote));
+                    }
+                    found.push((number, report));
                 }
                 // Closed in the meantime.
                 Err(error) if error.raw_os_error() == Some(EBADF) => {}
@@ -118,13 +125,45 @@ mod system {
                 format!("cannot inspect process {pid}"),
             )
             .because("it has ended")),
-            (_, Some(number)) if nothing => Err(Error::new(
-                Kind::Other,
-                format!("descriptor {number} of process {pid} is no socket"),
-            )),
+            (_, Some(number)) if nothing => {
+                // Reading the link says whether it is there, whatever it leads to.
+                let is_there = fs::read_link(format!("/proc/{pid}/fd/{number}")).is_ok();
+                Err(Error::new(
+                    Kind::Other,
+                    match is_there {
+                        true => format!("descriptor {number} of process {pid} is no socket"),
+                        false => format!("process {pid} has no descriptor {number}"),
+                    },
+                ))
+            }
             _ => Ok(found),
         }
     }
+
+    /// Where the connections go that nobody has answered yet: getpeername(2) knows no peer then, sock_diag(7) does. It
+    /// is asked once, and only where there is such a connection.
+    #[derive(Default)]
+    struct Connecting(Option<HashMap<u32, String>>);
+
+    impl Connecting {
+        fn remote_of(&mut self, inode: u32) -> Option<String> {
+            let known = self.0.get_or_insert_with(|| {
+                let mut found = HashMap::new();
+                for family in [2, 10] {
+                    let request = inet_request(family, 6, 1 << SYN_SENT);
+                    let bodies = dump(SOCK_DIAG, BY_FAMILY, &request).unwrap_or_default();
+                    for one in bodies.iter().filter_map(|body| inet(body, "tcp")) {
+                        found.insert(one.inode, one.remote);
+                    }
+                }
+                found
+            });
+            known.get(&inode).cloned()
+        }
+    }
+
+    /// `TCP_SYN_SENT` of net/tcp_states.h.
+    const SYN_SENT: u8 = 2;
 
     const EBADF: i32 = rustix::io::Errno::BADF.raw_os_error();
 
@@ -195,9 +234,19 @@ mod system {
         state: &'static str,
         local: String,
         remote: String,
+        /// Bytes, and of a listener connections that wait.
         receive_queue: u32,
+        /// Bytes, and of a listener how many may wait.
         send_queue: u32,
         inode: u32,
+        /// That of a Unix socket's other end, if it has no name.
+        peer: Option<u32>,
+    }
+
+    impl Found {
+        fn listens(&self) -> bool {
+            matches!(self.state, "LISTEN" | "listening")
+        }
     }
 
     pub(super) fn all() -> Result<Report> {
@@ -211,7 +260,8 @@ mod system {
             (2, 17, "udp"),
             (10, 17, "udp"),
         ] {
-            let bodies = match dump(SOCK_DIAG, BY_FAMILY, &inet_request(family, protocol)) {
+            let request = inet_request(family, protocol, u32::MAX);
+            let bodies = match dump(SOCK_DIAG, BY_FAMILY, &request) {
                 // A kernel without udp_diag or IPv6 lacks that part alone.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 result => result.map_err(cannot)?,
@@ -222,6 +272,7 @@ mod system {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => sockets.extend(result.map_err(cannot)?.iter().filter_map(|body| unix(body))),
         }
+        name_peers(&mut sockets);
         let (owners, hidden) = owners();
         let none = sockets.is_empty();
         let rows = sockets
@@ -234,12 +285,16 @@ mod system {
                     None if hidden => Cell::Missing(Missing::Denied),
                     None => Cell::Missing(Missing::NotApplicable),
                 };
-                let bytes = |n: u32| Cell::count(n.into(), Some("bytes")).shown_as(n.to_string());
+                let unit = match one.listens() {
+                    true => "connections",
+                    false => "bytes",
+                };
+                let queue = |n: u32| Cell::count(n.into(), Some(unit)).shown_as(n.to_string());
                 vec![
                     Cell::text(one.kind),
                     Cell::text(one.state),
-                    bytes(one.receive_queue),
-                    bytes(one.send_queue),
+                    queue(one.receive_queue),
+                    queue(one.send_queue),
                     Cell::text(&*one.local),
                     Cell::text(&*one.remote),
                     owner,
@@ -250,7 +305,7 @@ mod system {
             "sockets",
             "",
             &[
-                "kind", "state", "received", "unsent", "local", "remote", "process",
+                "kind", "state", "unread", "unsent", "local", "remote", "process",
             ],
             rows,
         ));
@@ -258,17 +313,39 @@ mod system {
             report
                 .remarks
                 .push("there are no sockets in this network namespace".into());
+        } else if sockets.iter().any(Found::listens) {
+            report.remarks.push(
+                "of a listener, unread are the connections that wait to be accepted, and unsent is how many may wait"
+                    .into(),
+            );
         }
         Ok(report)
+    }
+
+    /// A connected Unix socket goes by the name of its other end; most have none, and then the inode is all there is.
+    fn name_peers(sockets: &mut [Found]) {
+        let names: HashMap<u32, String> = sockets
+            .iter()
+            .filter(|one| one.local.starts_with("unix:"))
+            .map(|one| (one.inode, one.local.clone()))
+            .collect();
+        for one in sockets {
+            if let Some(peer) = one.peer {
+                one.remote = match names.get(&peer) {
+                    Some(name) => name.clone(),
+                    None => format!("inode {peer}"),
+                };
+            }
+        }
     }
 
     /// `SOCK_DIAG_BY_FAMILY` of linux/sock_diag.h.
     const BY_FAMILY: u16 = 20;
 
-    /// `struct inet_diag_req_v2`: family, protocol, no extensions, every state, and no address in particular.
-    fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
+    /// `struct inet_diag_req_v2`: family, protocol, no extensions, these states, and no address in particular.
+    fn inet_request(family: u8, protocol: u8, states: u32) -> Vec<u8> {
         let mut request = vec![family, protocol, 0, 0];
-        request.extend(u32::MAX.to_ne_bytes());
+        request.extend(states.to_ne_bytes());
         request.resize(56, 0);
         request
     }
@@ -301,7 +378,7 @@ mod system {
             kind,
             state: match (kind, state) {
                 ("udp", 1) => "connected",
-                ("udp", _) => "unconnected",
+                ("udp", _) => "not connected",
                 _ => state_name(state),
             },
             local: address(4, 8)?,
@@ -309,6 +386,7 @@ mod system {
             receive_queue: u32_at(body, 56)?,
             send_queue: u32_at(body, 60)?,
             inode: u32_at(body, 68)?,
+            peer: None,
         })
     }
 
@@ -321,16 +399,18 @@ mod system {
                 5 => "unix-seqpacket",
                 _ => "unix",
             },
+            // Of datagrams it tells less than whether there is another end.
             state: match state {
-                10 => "LISTEN",
-                1 => "ESTABLISHED",
-                _ => "unconnected",
+                10 => "listening",
+                1 if kind != 2 => "connected",
+                _ => "not connected",
             },
             local: "-".into(),
             remote: "-".into(),
             receive_queue: 0,
             send_queue: 0,
             inode: u32_at(body, 4)?,
+            peer: None,
         };
         for (kind, value) in Attributes(body.get(16..)?) {
             match kind {
@@ -341,7 +421,10 @@ mod system {
                         None => format!("unix:{}", name.trim_end_matches('\0')),
                     };
                 }
-                2 => found.remote = format!("inode {}", u32_at(value, 0)?),
+                2 if u32_at(value, 0)? != 0 => {
+                    found.peer = u32_at(value, 0);
+                    found.state = "connected";
+                }
                 4 => {
                     (found.receive_queue, found.send_queue) = (u32_at(value, 0)?, u32_at(value, 4)?)
                 }

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::core::options::form::Form;
 use crate::core::options::missing::Missing;
 use crate::core::options::value::Value;
+use crate::core::timestamp::Timestamp;
 
 /// A value, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +43,19 @@ pub enum Scalar {
     Unsigned(u64),
     /// Text.
     Text(String),
+    /// Several texts.
+    List(Vec<String>),
 }
 
 impl Cell {
     /// Text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::of(Scalar::Text(text.into()), None)
+    }
+
+    /// Several texts, which people are shown behind each other.
+    pub fn list(texts: impl IntoIterator<Item = String>) -> Self {
+        Self::of(Scalar::List(texts.into_iter().collect()), None)
     }
 
     /// Yes or no.
@@ -86,9 +94,14 @@ impl Cell {
             _ => form.unit(),
         };
         let mut text = value.show(form);
-        // Not a whole number of KiB.
-        if unit == Some("bytes") && text.bytes().all(|b| b.is_ascii_digit()) {
-            text.push_str(" bytes");
+        match value {
+            // Not a whole number of KiB.
+            _ if unit == Some("bytes") && text.bytes().all(|b| b.is_ascii_digit()) => {
+                text = counted(&text, "bytes");
+            }
+            Value::Text(name) if name.is_empty() => text.push_str("none"),
+            Value::Bytes(bytes) if bytes.is_empty() => text = "none".into(),
+            _ => {}
         }
         Cell::Value {
             value: scalar,
@@ -122,6 +135,17 @@ impl Cell {
         self
     }
 
+    /// Whether it counts something, of which there is nothing.
+    pub fn is_zero(&self) -> bool {
+        matches!(
+            self,
+            Cell::Value {
+                value: Scalar::Unsigned(0),
+                ..
+            }
+        )
+    }
+
     /// For people.
     pub fn shown(&self) -> String {
         match self {
@@ -138,13 +162,34 @@ impl Cell {
                     Scalar::Signed(n) => n.to_string(),
                     Scalar::Unsigned(n) => n.to_string(),
                     Scalar::Text(text) => text.clone(),
+                    Scalar::List(texts) => texts.join(", "),
                 };
                 match unit {
-                    Some(unit) => format!("{text} {unit}"),
+                    Some(unit) => counted(&text, unit),
                     None => text,
                 }
             }
         }
+    }
+}
+
+/// A number with its unit: `1 byte`, `2 bytes`, `1 ms`.
+pub fn counted(number: &str, unit: &str) -> String {
+    // Shorter ones are symbols, and that of a rate ends with another one.
+    match unit.strip_suffix('s') {
+        Some(one) if number == "1" && unit.len() > 2 && !one.ends_with('/') => {
+            format!("{number} {one}")
+        }
+        _ => format!("{number} {unit}"),
+    }
+}
+
+/// A time as people write it, in a unit of its size: `47 µs`, `4.728 ms`.
+pub fn time(time: std::time::Duration) -> String {
+    let text = format!("{time:?}");
+    match text.find(|c: char| c.is_alphabetic()) {
+        Some(unit) => format!("{} {}", &text[..unit], &text[unit..]),
+        None => text,
     }
 }
 
@@ -173,6 +218,8 @@ pub struct Section {
     pub title: &'static str,
     /// What is in it.
     pub body: Body,
+    /// People are spared what is 0; programs are not.
+    pub is_terse: bool,
 }
 
 /// What a section has.
@@ -192,8 +239,7 @@ pub enum Body {
 impl Section {
     /// Names and values.
     pub fn facts(name: &'static str, title: &'static str, facts: Vec<(String, Cell)>) -> Self {
-        let body = Body::Facts(facts);
-        Self { name, title, body }
+        Self::of(name, title, Body::Facts(facts))
     }
 
     /// A table.
@@ -204,8 +250,23 @@ impl Section {
         rows: Vec<Vec<Cell>>,
     ) -> Self {
         let columns = columns.to_vec();
-        let body = Body::Table { columns, rows };
-        Self { name, title, body }
+        Self::of(name, title, Body::Table { columns, rows })
+    }
+
+    fn of(name: &'static str, title: &'static str, body: Body) -> Self {
+        Self {
+            name,
+            title,
+            body,
+            is_terse: false,
+        }
+    }
+
+    /// The same, in which people are spared what is 0.
+    #[must_use]
+    pub fn terse(mut self) -> Self {
+        self.is_terse = true;
+        self
     }
 
     /// Whether there is nothing in it.
@@ -224,6 +285,8 @@ pub struct Report {
     pub kind: &'static str,
     /// Which one.
     pub subject: String,
+    /// When, if it is one of several.
+    pub time: Option<Timestamp>,
     /// What was found.
     pub sections: Vec<Section>,
     /// What somebody who knows would remark.
@@ -236,6 +299,7 @@ impl Report {
         Self {
             kind,
             subject: subject.into(),
+            time: None,
             sections: Vec::new(),
             remarks: Vec::new(),
         }
@@ -246,6 +310,64 @@ impl Report {
     pub fn with(mut self, section: Section) -> Self {
         self.sections.push(section);
         self
+    }
+
+    /// A fact that is text.
+    pub fn value(&self, section: &str, name: &str) -> Option<&str> {
+        match self.fact(section, name)? {
+            Cell::Value {
+                value: Scalar::Text(text),
+                ..
+            } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A fact.
+    pub fn fact(&self, section: &str, name: &str) -> Option<&Cell> {
+        let section = self.sections.iter().find(|one| one.name == section)?;
+        match &section.body {
+            Body::Facts(facts) => facts.iter().find(|(known, _)| known == name),
+            Body::Table { .. } => None,
+        }
+        .map(|(_, cell)| cell)
+    }
+
+    /// Puts something else in the place of a fact.
+    pub fn replace(&mut self, section: &str, name: &str, by: Cell) {
+        for one in self.sections.iter_mut().filter(|one| one.name == section) {
+            if let Body::Facts(facts) = &mut one.body {
+                for (_, cell) in facts.iter_mut().filter(|(known, _)| known == name) {
+                    *cell = by.clone();
+                }
+            }
+        }
+    }
+
+    /// Every value as people are shown it, by the paths of [`Report::flat`].
+    pub fn shown(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for section in &self.sections {
+            match &section.body {
+                Body::Facts(facts) => found.extend(facts.iter().map(|(name, cell)| {
+                    let path = format!("{}.{}", section.name, name.replace(' ', "_"));
+                    (path, cell.shown())
+                })),
+                Body::Table { columns, rows } => {
+                    for row in rows {
+                        let mut cells = columns.iter().zip(row);
+                        let Some((_, key)) = cells.next() else {
+                            continue;
+                        };
+                        let key = key.shown();
+                        found.extend(cells.map(|(column, cell)| {
+                            (format!("{}.{key}.{column}", section.name), cell.shown())
+                        }));
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Every value by a path that names it: `options.SO_RCVBUF`, `interfaces.lo.mtu`.
@@ -262,6 +384,9 @@ impl Serialize for Report {
         map.serialize_entry("event", "inspect")?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("subject", &self.subject)?;
+        if let Some(time) = self.time {
+            map.serialize_entry("time", &time)?;
+        }
         for section in &self.sections {
             map.serialize_entry(section.name, &section.body)?;
         }
@@ -317,6 +442,10 @@ fn collect(path: &str, json: &serde_json::Value, found: &mut BTreeMap<String, St
             if let Some(value) = fields.get("value") {
                 let text = match value {
                     Json::String(text) => text.clone(),
+                    Json::Array(texts) => {
+                        let texts: Vec<&str> = texts.iter().filter_map(Json::as_str).collect();
+                        texts.join(", ")
+                    }
                     other => other.to_string(),
                 };
                 let unit = fields.get("unit").and_then(Json::as_str);
@@ -334,10 +463,18 @@ fn collect(path: &str, json: &serde_json::Value, found: &mut BTreeMap<String, St
             for (number, row) in rows.iter().enumerate() {
                 let key = ["name", "address", "fd", "option"]
                     .iter()
-                    .find_map(|key| row.get(key)?.get("value"))
-                    .map(|value| value.to_string().trim_matches('"').to_owned());
-                let key = key.unwrap_or_else(|| number.to_string());
-                collect(&format!("{path}.{key}"), row, found);
+                    .find_map(|key| Some((*key, row.get(key)?.get("value")?)));
+                let (column, name) = match key {
+                    Some((column, value)) => (column, value.to_string()),
+                    None => ("", number.to_string()),
+                };
+                let path = format!("{path}.{}", name.trim_matches('"'));
+                for (name, inner) in row.as_object().into_iter().flatten() {
+                    // It is in the path.
+                    if name != column {
+                        collect(&format!("{path}.{name}"), inner, found);
+                    }
+                }
             }
         }
         // The event's name, its kind and its subject are what differs anyway.

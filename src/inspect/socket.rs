@@ -76,7 +76,7 @@ pub fn report(socket: &Socket, subject: impl Into<String>, detail: Detail) -> Re
     let info = tcp_info(socket, kind);
     let info = info.as_deref().and_then(TcpInfo::new);
     let mut facts: Vec<(String, Cell)> = vec![
-        ("kind".into(), Cell::text(kind_name(kind))),
+        ("kind".into(), Cell::text(kind_name(socket, kind))),
         ("local".into(), address(socket.local_addr().ok())),
         ("remote".into(), address(socket.peer_addr().ok())),
     ];
@@ -111,35 +111,58 @@ pub fn report(socket: &Socket, subject: impl Into<String>, detail: Detail) -> Re
         .with(Section::facts("options", "Options", options));
     if let Some(info) = info {
         report.remarks = info.remarks();
-        report = report.with(Section::facts("tcp_info", "TCP", info.facts()));
+        let section = Section::facts("tcp_info", "TCP", info.facts());
+        report = report.with(match detail {
+            Detail::All => section,
+            Detail::Short | Detail::Outline => section.terse(),
+        });
     }
     report
 }
 
-/// What waits in the socket, and what it costs: bytes that nobody has read or the other end has not acknowledged, and
-/// the memory that the kernel keeps for them, with its own records: `SO_MEMINFO` of Linux (linux/sock_diag.h: received,
-/// limit, sent, limit).
+/// What waits in the socket, and what it costs: bytes that nobody has read or the other end has not acknowledged, the
+/// memory that the kernel keeps for them, with its own records, and how many packets it had no room for.
 fn queues(socket: &Socket, kind: On) -> Vec<(String, Cell)> {
     let found = lookup::find("SO_MEMINFO")
         .map_err(|_| Missing::Unsupported)
-        .and_then(|option| read(socket, kind, option));
-    let field = |at: usize| match &found {
-        Ok(Value::Bytes(bytes)) => Cell::or_missing(
-            bytes
-                .get(4 * at..4 * at + 4)
-                .and_then(|field| field.try_into().ok())
-                .map(|field| Cell::count(u32::from_ne_bytes(field).into(), Some("bytes"))),
+        .and_then(|option| match read(socket, kind, option)? {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(Missing::Unsupported),
+        });
+    let count = |field: fn(&[u8]) -> Option<u32>, unit| match &found {
+        Ok(bytes) => Cell::or_missing(
+            field(bytes).map(|n| Cell::count(n.into(), Some(unit))),
             Missing::Unsupported,
         ),
-        Ok(_) => Cell::Missing(Missing::Unsupported),
         Err(missing) => Cell::Missing(*missing),
     };
     vec![
         ("unread".into(), unread(socket)),
         ("unsent".into(), unsent(socket)),
-        ("receive memory".into(), field(0)),
-        ("send memory".into(), field(2)),
+        ("receive memory".into(), count(receive_memory, "bytes")),
+        ("send memory".into(), count(send_memory, "bytes")),
+        ("dropped".into(), count(dropped, "packets")),
     ]
+}
+
+/// Fields of `SO_MEMINFO`, of 32 bits each: `SK_MEMINFO_*` of linux/sock_diag.h.
+fn memory(bytes: &[u8], at: usize) -> Option<u32> {
+    let field = bytes.get(4 * at..4 * at + 4)?;
+    Some(u32::from_ne_bytes(field.try_into().ok()?))
+}
+
+fn receive_memory(bytes: &[u8]) -> Option<u32> {
+    memory(bytes, 0)
+}
+
+/// `SK_MEMINFO_WMEM_ALLOC` is what is on its way to the network, where TCP has only the packets of this moment;
+/// what it keeps until the other end acknowledges is `SK_MEMINFO_WMEM_QUEUED`, which datagrams have none of.
+fn send_memory(bytes: &[u8]) -> Option<u32> {
+    Some(memory(bytes, 2)?.max(memory(bytes, 5)?))
+}
+
+fn dropped(bytes: &[u8]) -> Option<u32> {
+    memory(bytes, 8)
 }
 
 /// Of streams all that waits to be read, of UDP the next datagram: FIONREAD of tcp(7) and udp(7).
@@ -193,20 +216,58 @@ pub fn address(address: Option<socket2::SockAddr>) -> Cell {
     #[cfg(unix)]
     {
         if let Some(unix) = address.as_unix() {
-            return match PeerAddr::from_unix(&unix) {
-                PeerAddr::Unix(None) => Cell::text("unnamed"),
-                named => Cell::text(named.to_string()),
-            };
+            return Cell::text(PeerAddr::from_unix(&unix).to_string());
+        }
+        // socket2 turns only paths into std's addresses.
+        if let Some(name) = address.as_abstract_namespace() {
+            let name = PeerAddr::abstract_name(name);
+            return Cell::text(name.to_string());
+        }
+        if address.is_unnamed() {
+            return Cell::text("unnamed");
         }
     }
     Cell::Missing(Missing::NotApplicable)
 }
 
-/// What a kind is called.
-pub fn kind_name(kind: On) -> String {
+/// What a socket of this kind is called: KINDS has those that sockkit opens; a process may have any.
+fn kind_name(socket: &Socket, kind: On) -> String {
+    let shown = |name: &str| {
+        let option = lookup::find(name).ok()?;
+        let value = read(socket, On::ALL, option).ok()?;
+        Some(value.show(option.form))
+    };
+    let ty = shown("SO_TYPE");
+    let is = |wanted: &str| ty.as_deref() == Some(wanted);
+    if kind.meets(On::MPTCP) {
+        return format!("mp{}", kind_name_of(kind.without(On::MPTCP)));
+    }
+    match kind {
+        On::UNIX_STREAM if is("seqpacket") => "unix-seqpacket".into(),
+        On::RAW4 | On::RAW6 => {
+            let name = match is("raw") {
+                true => Some("raw".into()),
+                // ICMP without privileges, UDP-Lite, SCTP.
+                false => shown("SO_PROTOCOL"),
+            };
+            let version = if kind == On::RAW4 { "4" } else { "6" };
+            format!("{}{version}", name.as_deref().unwrap_or("raw"))
+        }
+        On::OTHER => match shown("SO_DOMAIN") {
+            Some(family) => match family.parse::<u32>() {
+                Ok(number) => format!("family {number}"),
+                Err(_) => family,
+            },
+            None => "another family".into(),
+        },
+        _ => kind_name_of(kind),
+    }
+}
+
+fn kind_name_of(kind: On) -> String {
     match KINDS.iter().find(|(known, _)| *known == kind) {
         Some((_, name)) => (*name).into(),
-        None if kind == On::OTHER => "another family".into(),
+        None if kind == On::PACKET => "packet".into(),
         None => kind.names(),
     }
 }
@@ -263,6 +324,7 @@ mod tests {
         assert_eq!(unread["socket.unread"], "5 bytes");
         let unsent = report(&Socket::from(a), "a", Detail::Outline).flat();
         assert_ne!(unsent["socket.unsent"], "0 bytes");
+        assert_eq!(unsent["socket.local"], "unnamed");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = report(&listener.into(), "c", Detail::Outline).flat();
         assert_eq!(listener["socket.unread"], "(not_applicable)");
@@ -270,6 +332,87 @@ mod tests {
             listener.keys().all(|path| !path.starts_with("options.")),
             "an outline reads no options"
         );
+    }
+
+    /// TCP's own queue is another field than that of datagrams.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_peer_does_not_read_costs_memory() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_peer, _) = listener.accept().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.write(&[0; 65_536]).is_ok() {}
+        let report = report(&sender.into(), "sender", Detail::Outline);
+        let memory = |name: &str| -> u64 {
+            let flat = report.flat();
+            flat[name].split(' ').next().unwrap().parse().unwrap()
+        };
+        assert!(memory("socket.send_memory") >= memory("socket.unsent"));
+        assert_eq!(memory("socket.dropped"), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn datagrams_without_room_are_counted() {
+        let receiver = open(On::UDP4).unwrap();
+        let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        receiver.bind(&any.into()).unwrap();
+        receiver.set_recv_buffer_size(1).unwrap();
+        let to = receiver.local_addr().unwrap();
+        let sender = open(On::UDP4).unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], &to).unwrap();
+        }
+        let flat = report(&receiver, "receiver", Detail::Outline).flat();
+        assert_ne!(flat["socket.dropped"], "0 packets");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_socket_of_any_kind_has_a_name() {
+        use socket2::{Domain, Protocol, Type};
+        for (domain, ty, protocol, name) in [
+            (Domain::UNIX, Type::SEQPACKET, 0, "unix-seqpacket"),
+            (Domain::from(16), Type::RAW, 0, "netlink"),
+            (Domain::from(40), Type::STREAM, 0, "vsock"),
+            (Domain::IPV4, Type::STREAM, 262, "mptcp4"),
+            (Domain::IPV6, Type::RAW, 58, "raw6"),
+            (Domain::IPV4, Type::DGRAM, 136, "udplite4"),
+        ] {
+            // A kernel may be without it, and a raw socket takes a privilege.
+            let Ok(socket) = Socket::new(domain, ty, Some(Protocol::from(protocol))) else {
+                continue;
+            };
+            let flat = report(&socket, "x", Detail::Outline).flat();
+            assert_eq!(flat["socket.kind"], name);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_abstract_name_is_shown() {
+        let socket = open(On::UNIX_STREAM).unwrap();
+        let name = format!("\0sockkit-test-{}", std::process::id());
+        let address = socket2::SockAddr::unix(name.clone()).unwrap();
+        socket.bind(&address).unwrap();
+        let flat = report(&socket, "x", Detail::Outline).flat();
+        assert_eq!(flat["socket.local"], name.replace('\0', "unix:@"));
+    }
+
+    #[test]
+    fn a_listener_has_a_queue_and_no_measurements() {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let listener = open(On::TCP4).unwrap();
+        let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        listener.bind(&any.into()).unwrap();
+        listener.listen(7).unwrap();
+        let flat = report(&listener, "x", Detail::All).flat();
+        assert_eq!(flat["tcp_info.backlog"], "7 connections");
+        assert!(!flat.contains_key("tcp_info.rtt"));
     }
 
     #[test]

@@ -5,8 +5,10 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+use std::time::Duration;
+
 use crate::core::size::Size;
-use crate::inspect::report::Cell;
+use crate::inspect::report::{Cell, counted, time};
 
 /// How wide a field is, and what it counts.
 #[derive(Debug, Clone, Copy)]
@@ -139,12 +141,16 @@ impl<'a> TcpInfo<'a> {
         }
     }
 
-    /// Every field that this kernel has, in its unit.
+    /// Every field that this kernel has, in its unit. Of a listener the kernel tells no more than its queue.
     pub fn facts(self) -> Vec<(String, Cell)> {
-        let mut facts = vec![
-            ("state".into(), Cell::text(self.state())),
-            ("options".into(), Cell::text(self.options())),
-        ];
+        let mut facts = vec![("state".into(), Cell::text(self.state()))];
+        if let Some((waiting, most)) = self.backlog() {
+            let connections = |number| Cell::count(number, Some("connections"));
+            facts.push(("waiting".into(), connections(waiting)));
+            facts.push(("backlog".into(), connections(most)));
+            return facts;
+        }
+        facts.push(("options".into(), Cell::text(self.options())));
         for (name, at, field) in FIELDS {
             let Some(value) = self.read(*at, *field) else {
                 continue;
@@ -286,14 +292,14 @@ const QUEUE_FACTOR: u64 = 4;
 fn shown(name: &str, value: u64, unit: Option<&str>) -> Option<String> {
     match unit {
         Some("us") if name == "min_rtt" && value == u64::from(u32::MAX) => Some("-".into()),
-        Some("us") => Some(millis(value)),
+        Some("us") => Some(time(Duration::from_micros(value))),
         Some("ms") if value >= 10_000 => Some(format!("{}.{} s", value / 1000, value % 1000 / 100)),
         Some("segments") if name == "snd_ssthresh" && value >= INFINITE_SSTHRESH => {
             Some("none".into())
         }
         Some("bytes/s") if value == u64::MAX => Some("unlimited".into()),
         Some("bytes/s") => Some(match value {
-            0..10_000 => format!("{value} bytes/s"),
+            0..10_000 => counted(&value.to_string(), "bytes/s"),
             10_000..10_000_000 => format!("{} kB/s", value / 1000),
             _ => format!("{} MB/s", value / 1_000_000),
         }),
@@ -301,14 +307,6 @@ fn shown(name: &str, value: u64, unit: Option<&str>) -> Option<String> {
             Some(Size::from_bytes(value).to_string())
         }
         _ => None,
-    }
-}
-
-fn millis(micros: u64) -> String {
-    match micros {
-        0..1000 => format!("{micros} us"),
-        1000..10_000_000 => format!("{}.{:03} ms", micros / 1000, micros % 1000),
-        _ => format!("{} s", micros / 1_000_000),
     }
 }
 

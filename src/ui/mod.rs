@@ -152,7 +152,12 @@ impl Ui {
         if self.json() {
             return self.event(report);
         }
-        self.write(table::render(report, self.width()).as_bytes())
+        self.write(table::render(report, self.width(), self.colours()).as_bytes())
+    }
+
+    /// What is to stand above a report, as a line.
+    pub fn title(&self, text: &str) -> String {
+        table::title(text, self.width(), self.colours())
     }
 
     /// How many columns stdout has, if it is a terminal.

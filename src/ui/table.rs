@@ -1,8 +1,8 @@
 //! Reports for people: tables on a terminal, whatever its width, and aligned text in a pipe.
 //!
 //! In a pipe a line is a row, its cells two spaces apart, so that `grep`, `awk` and `cut` have an easy time. On a
-//! terminal what does not fit is wrapped, and a table with more columns than have room becomes a list: one block a
-//! row, one line a cell.
+//! terminal a table gets the first of these layouts in which no word is broken: lines around it; none, which saves
+//! a third of a narrow table's width; either with words wrapped; a list, one block a row, one line a cell.
 
 use std::fmt::Write as _;
 
@@ -12,17 +12,22 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::core::sanitise::sanitise_str;
 use crate::inspect::report::{Body, Cell, Report};
 
-/// A table has to leave each of its columns so much, or it becomes a list: words of the catalogue are about this long.
-const LEAST_COLUMN: usize = 8;
-
 /// A value has to have so much room beside its name, with the space between them.
 const BESIDE_A_NAME: usize = 16;
 
 /// Below this no layout is readable, and lines are left as long as they are, for the terminal to wrap.
 const LEAST_WIDTH: usize = 10;
 
-/// A report as text. `width`: that of the terminal in columns; `None`: there is none.
-pub fn render(report: &Report, width: Option<usize>) -> String {
+/// What is between the columns of a table without lines, and behind a name.
+const GAP: usize = 2;
+
+/// SGR sequences (ECMA-48 section 8.3.117).
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// A report as text. `width`: that of the terminal in columns; `None`: there is none. `colours`: whether titles stand
+/// out.
+pub fn render(report: &Report, width: Option<usize>, colours: bool) -> String {
     let width = width.filter(|width| *width >= LEAST_WIDTH);
     let mut out = String::new();
     for section in report.sections.iter().filter(|section| !section.is_empty()) {
@@ -30,22 +35,23 @@ pub fn render(report: &Report, width: Option<usize>) -> String {
             out.push('\n');
         }
         if !section.title.is_empty() {
-            paragraph(&mut out, section.title, "", width);
+            out.push_str(&title(section.title, width, colours));
         }
         match &section.body {
             Body::Facts(facts) => {
                 let rows: Vec<Vec<String>> = facts
                     .iter()
-                    .map(|(name, cell)| vec![clean(name), clean(&cell.shown())])
+                    .filter(|(_, cell)| !section.is_terse || !cell.is_zero())
+                    .map(|(name, cell)| vec![clean(name), shown(cell)])
                     .collect();
-                grid(&mut out, None, &rows, width);
+                named(&mut out, &rows, width);
             }
             Body::Table { columns, rows } => {
                 let rows: Vec<Vec<String>> = rows
                     .iter()
                     .map(|row| row.iter().map(shown).collect())
                     .collect();
-                grid(&mut out, Some(columns), &rows, width);
+                table(&mut out, columns, &rows, width);
             }
         }
     }
@@ -54,6 +60,19 @@ pub fn render(report: &Report, width: Option<usize>) -> String {
             out.push('\n');
         }
         paragraph(&mut out, &format!("note: {}", clean(remark)), "", width);
+    }
+    out
+}
+
+/// A line that stands above others.
+pub fn title(text: &str, width: Option<usize>, colours: bool) -> String {
+    let (on, off) = match colours {
+        true => (BOLD, PLAIN),
+        false => ("", ""),
+    };
+    let mut out = String::new();
+    for line in wrapped(&clean(text), width.unwrap_or(usize::MAX)) {
+        let _ = writeln!(out, "{on}{line}{off}");
     }
     out
 }
@@ -67,80 +86,98 @@ fn shown(cell: &Cell) -> String {
     clean(&cell.shown())
 }
 
-fn grid(
-    out: &mut String,
-    header: Option<&[&'static str]>,
-    rows: &[Vec<String>],
-    width: Option<usize>,
-) {
-    let columns = rows.first().map_or(0, Vec::len);
+fn table(out: &mut String, header: &[&'static str], rows: &[Vec<String>], width: Option<usize>) {
+    let natural = widths(Some(header), rows, UnicodeWidthStr::width);
     let Some(width) = width else {
-        aligned(out, header, rows, columns);
+        aligned(out, Some(header), rows, &natural);
         return;
     };
-    let natural = natural_widths(header, rows, columns);
-    // What the border and the padding of a table take.
-    let frame = 3 * columns + 1;
-    match header {
-        Some(header)
-            if natural.iter().sum::<usize>() + frame > width
-                && width < LEAST_COLUMN * columns + frame =>
-        {
-            for (number, row) in rows.iter().enumerate() {
-                if number > 0 {
-                    out.push('\n');
-                }
-                let pairs: Vec<Vec<String>> = header
-                    .iter()
-                    .zip(row)
-                    .map(|(name, cell)| vec![(*name).to_owned(), cell.clone()])
-                    .collect();
-                grid(out, None, &pairs, Some(width));
+    let words = widths(Some(header), rows, longest_word);
+    let columns = header.len();
+    // What the lines and the padding of a table take, and the gaps of one without.
+    let (lines, gaps) = (3 * columns + 1, GAP * columns.saturating_sub(1));
+    let room = |needed: &[usize], beside: usize| needed.iter().sum::<usize>() + beside <= width;
+    if room(&natural, gaps) && !room(&natural, lines) {
+        aligned(out, Some(header), rows, &natural);
+    } else if room(&words, lines) {
+        framed(out, header, rows, &words, width);
+    } else if room(&words, gaps) {
+        let widths = shares(&natural, &words, width - gaps);
+        columns_of(out, header, rows, &widths);
+    } else {
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                out.push('\n');
             }
+            let pairs: Vec<Vec<String>> = header
+                .iter()
+                .zip(row)
+                .enumerate()
+                // What means nothing for the row would make most lines of a matrix.
+                .filter(|(column, (_, cell))| *column == 0 || *cell != NOTHING)
+                .map(|(_, (name, cell))| vec![(*name).to_owned(), cell.clone()])
+                .collect();
+            named(out, &pairs, Some(width));
         }
-        // Names are not to be broken: where there is no room beside them the values stand below.
-        None if natural
-            .first()
-            .is_some_and(|name| name + BESIDE_A_NAME > width) =>
-        {
-            for row in rows {
-                let mut cells = row.iter();
-                paragraph(
-                    out,
-                    cells.next().map_or("", String::as_str),
-                    "",
-                    Some(width),
-                );
-                for cell in cells {
-                    paragraph(out, cell, "  ", Some(width));
-                }
-            }
-        }
-        _ => framed(out, header, rows, width),
     }
 }
 
-fn framed(out: &mut String, header: Option<&[&'static str]>, rows: &[Vec<String>], width: usize) {
+/// [`Cell::shown`] of what is not applicable, and an empty cell: without one, those behind it would be in another
+/// column for awk.
+const NOTHING: &str = "-";
+
+/// Names and values. Names are not to be broken: where there is no room beside them the values stand below.
+fn named(out: &mut String, rows: &[Vec<String>], width: Option<usize>) {
+    let names = widths(None, rows, UnicodeWidthStr::width);
+    let Some(width) = width else {
+        aligned(out, None, rows, &names);
+        return;
+    };
+    let name = names.first().copied().unwrap_or(0);
+    if name + BESIDE_A_NAME > width {
+        for row in rows {
+            let mut cells = row.iter();
+            paragraph(
+                out,
+                cells.next().map_or("", String::as_str),
+                "",
+                Some(width),
+            );
+            for cell in cells {
+                paragraph(out, cell, "  ", Some(width));
+            }
+        }
+        return;
+    }
+    let widths = [name, width - name - GAP];
+    for row in rows {
+        columns_line(out, row, &widths);
+    }
+}
+
+fn framed(
+    out: &mut String,
+    header: &[&'static str],
+    rows: &[Vec<String>],
+    words: &[usize],
+    width: usize,
+) {
     let mut table = Table::new();
     table
-        .load_style(match header {
-            Some(_) => presets::UTF8_FULL_CONDENSED,
-            None => presets::NOTHING,
-        })
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    if let Some(header) = header {
-        table.set_header(header.iter().copied());
-    }
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX))
+        .set_header(header.iter().copied());
     for row in rows {
         table.add_row(row);
     }
-    let names = natural_widths(None, rows, 1).first().copied().unwrap_or(0) + 2;
-    if header.is_none()
-        && let Ok(names) = u16::try_from(names)
-        && let Some(column) = table.column_mut(0)
-    {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(names)));
+    for (number, word) in words.iter().enumerate() {
+        // With the padding.
+        if let Ok(least) = u16::try_from(word + 2)
+            && let Some(column) = table.column_mut(number)
+        {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
     }
     for line in table.lines() {
         out.push_str(line.trim_end());
@@ -148,78 +185,150 @@ fn framed(out: &mut String, header: Option<&[&'static str]>, rows: &[Vec<String>
     }
 }
 
+/// Columns that have been given less than they need share what their words leave, the narrowest first.
+fn shares(natural: &[usize], words: &[usize], room: usize) -> Vec<usize> {
+    let mut widths = words.to_vec();
+    let mut left = room.saturating_sub(words.iter().sum());
+    while left > 0 {
+        let narrowest = (0..widths.len())
+            .filter(|&at| widths[at] < natural[at])
+            .min_by_key(|&at| widths[at]);
+        let Some(at) = narrowest else { break };
+        widths[at] += 1;
+        left -= 1;
+    }
+    widths
+}
+
+fn columns_of(out: &mut String, header: &[&str], rows: &[Vec<String>], widths: &[usize]) {
+    let header: Vec<String> = header.iter().map(|&name| name.into()).collect();
+    columns_line(out, &header, widths);
+    for row in rows {
+        columns_line(out, row, widths);
+    }
+}
+
+/// A row whose cells are wrapped.
+fn columns_line(out: &mut String, cells: &[String], widths: &[usize]) {
+    let cells: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrapped(cell, *width))
+        .collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    for number in 0..height {
+        let line: Vec<String> = cells
+            .iter()
+            .map(|cell| cell.get(number).cloned().unwrap_or_default())
+            .collect();
+        padded(out, line.iter().map(String::as_str), widths);
+    }
+}
+
 fn aligned(
     out: &mut String,
     header: Option<&[&'static str]>,
     rows: &[Vec<String>],
-    columns: usize,
+    widths: &[usize],
 ) {
-    let widths = natural_widths(header, rows, columns);
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
-            if !text.is_empty() {
-                text.push_str("  ");
-            }
-            // An empty cell would move those behind it into another column for awk.
-            let cell = if cell.is_empty() { "-" } else { cell };
-            let _ = write!(text, "{cell}{:1$}", "", width.saturating_sub(cell.width()));
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-    };
     if let Some(header) = header {
-        line(&mut header.iter().copied());
+        padded(out, header.iter().copied(), widths);
     }
     for row in rows {
-        line(&mut row.iter().map(String::as_str));
+        let cells = row.iter().map(|cell| match cell.is_empty() {
+            true => NOTHING,
+            false => cell,
+        });
+        padded(out, cells, widths);
     }
 }
 
-fn natural_widths(
+fn padded<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>, widths: &[usize]) {
+    let mut text = String::new();
+    for (number, (cell, width)) in cells.zip(widths).enumerate() {
+        if number > 0 {
+            text.push_str("  ");
+        }
+        let _ = write!(text, "{cell}{:1$}", "", width.saturating_sub(cell.width()));
+    }
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+/// The largest measure in each column.
+fn widths(
     header: Option<&[&'static str]>,
     rows: &[Vec<String>],
-    columns: usize,
+    measure: fn(&str) -> usize,
 ) -> Vec<usize> {
+    let columns = header.map_or_else(|| rows.first().map_or(0, Vec::len), <[_]>::len);
     (0..columns)
         .map(|column| {
             let title = header
                 .and_then(|header| header.get(column))
-                .map_or(0, |title| title.width());
+                .map_or(0, |title| measure(title));
             rows.iter()
                 .filter_map(|row| row.get(column))
-                .map(|cell| cell.width())
+                .map(|cell| measure(cell))
                 .fold(title, usize::max)
         })
         .collect()
 }
 
-/// A text of words, wrapped, behind an indent. A word that is longer than a line is broken.
+fn longest_word(text: &str) -> usize {
+    text.split_whitespace()
+        .map(UnicodeWidthStr::width)
+        .max()
+        .unwrap_or(0)
+}
+
+/// A text of words, wrapped, behind an indent.
 fn paragraph(out: &mut String, text: &str, indent: &str, width: Option<usize>) {
-    let width = width.unwrap_or(usize::MAX);
-    let mut used = indent.width();
-    let mut at_start = true;
-    out.push_str(indent);
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent.width()));
+    for line in wrapped(text, room) {
+        let _ = writeln!(out, "{indent}{line}");
+    }
+}
+
+/// The lines of a text of words. A word that is longer than a line is broken, if it can be behind a mark: names of
+/// settings and addresses are long.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
     for word in text.split_whitespace() {
-        if !at_start && used + 1 + word.width() <= width {
-            out.push(' ');
-            used += 1;
-        } else if !at_start {
-            let _ = write!(out, "\n{indent}");
-            used = indent.width();
+        if !line.is_empty() && line.width() + 1 + word.width() <= width {
+            line.push(' ');
+        } else if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
         }
-        at_start = false;
-        for c in word.chars() {
-            let room = c.width().unwrap_or(0);
-            if used + room > width {
-                let _ = write!(out, "\n{indent}");
-                used = indent.width();
-            }
-            out.push(c);
-            used += room;
+        let mut rest = word;
+        while rest.width() > width {
+            let (piece, after) = rest.split_at(break_at(rest, width));
+            lines.push(piece.into());
+            rest = after;
+        }
+        line.push_str(rest);
+    }
+    lines.push(line);
+    lines
+}
+
+/// Where to break a word that is wider than so much.
+fn break_at(word: &str, width: usize) -> usize {
+    let (mut used, mut end, mut mark) = (0, 0, 0);
+    for (at, c) in word.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        end = at + c.len_utf8();
+        if ['.', ':', '_', '-', '/', ',', '+', '='].contains(&c) {
+            mark = end;
         }
     }
-    out.push('\n');
+    // A mark near the beginning would leave the line empty; one character has to go on, whatever its width.
+    let first = word.chars().next().map_or(1, char::len_utf8);
+    if mark * 2 > end { mark } else { end.max(first) }
 }
 
 #[cfg(test)]
@@ -266,7 +375,7 @@ mod tests {
 
     #[test]
     fn in_a_pipe_a_row_is_a_line() {
-        let text = render(&report(), None);
+        let text = render(&report(), None, false);
         assert!(text.contains("\nSO_RCVBUF  128KiB\n"), "{text}");
         let row = text.lines().find(|line| line.starts_with("eth0")).unwrap();
         assert_eq!(row.split_whitespace().count(), 6, "{row}");
@@ -277,7 +386,7 @@ mod tests {
     #[test]
     fn on_a_terminal_no_line_is_wider_than_it() {
         for width in [20, 30, 40, 60, 80, 120, 300] {
-            let text = render(&report(), Some(width));
+            let text = render(&report(), Some(width), false);
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line:?} in\n{text}");
             }
@@ -291,7 +400,7 @@ mod tests {
         let facts = vec![("a\x1b[2J".into(), Cell::text("\x1b]0;x\x07"))];
         let report = Report::new("socket", "x").with(Section::facts("facts", "", facts));
         for width in [None, Some(40)] {
-            assert!(!render(&report, width).contains('\x1b'));
+            assert!(!render(&report, width, false).contains('\x1b'));
         }
     }
 }
