@@ -8,10 +8,10 @@ use std::thread;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
-use crate::echo::Echo;
 #[cfg(unix)]
 use crate::support::certificates::reload;
 use crate::support::certificates::{Ca, Files, Flaw, Tls, fingerprint};
+use crate::support::echo::Echo;
 use crate::support::{Running, run_with, sockkit, stderr, stdout, text};
 
 fn command(files: &Files, options: &[&str]) -> Command {

@@ -62,6 +62,7 @@ const PURE: &[&str] = &[
     "src/echo/ping/summary.rs",
     "src/echo/report.rs",
     "src/echo/streams.rs",
+    "src/echo/streams/peers.rs",
     "src/echo/tally.rs",
     "src/error.rs",
     "src/inspect/notation.rs",

@@ -23,7 +23,7 @@ fn left_out(what: &str, why: &str) {
 }
 
 /// sockkit, started by a script with this host around it; in the script it is `"$0" "$@"`.
-fn on_a_host(setup: &str, arguments: &[&str]) -> Command {
+pub fn on_a_host(setup: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command
         .args(NAMESPACES)

@@ -37,14 +37,11 @@ pub struct EchoArgs {
     #[arg(value_name = "ADDR", default_value = DEFAULT_ECHO_ADDRESS, value_hint = ValueHint::Hostname)]
     pub addresses: Vec<String>,
 
-    /// Socket options.
-    #[command(flatten)]
-    pub sockopt: SockoptArgs,
-
-    /// Send back with the time before each line; before each datagram with the times of receipt and answer
+    /// Send back with the time before each line; before each datagram with the times of receipt and answer, and cut
+    /// to the length that came if it goes to another machine
     #[arg(long)]
     pub timestamp: bool,
-    /// Send back with this text before each line or datagram
+    /// Send back with this text before each line or datagram, which is cut in the same way
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = values::prefix)]
     pub prefix: String,
     /// Print what comes, in hexadecimal and as text
@@ -56,10 +53,13 @@ pub struct EchoArgs {
     /// Serve this many connections and datagrams and exit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// Print what was counted so far this often
+    /// Print what was counted so far this often; SIGUSR1 asks for it once
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration)]
     pub stats: Option<Duration>,
 
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
     /// How to listen.
     #[command(flatten)]
     pub listen: ListenArgs,
@@ -143,7 +143,7 @@ pub struct ChaosArgs {
     /// Answer a datagram twice with this probability
     #[arg(long, value_name = "P")]
     pub duplicate: Option<Probability>,
-    /// Answer a datagram after the next one with this probability
+    /// Answer a datagram after the sender's next one, or 200 ms later, with this probability
     #[arg(long, value_name = "P")]
     pub reorder: Option<Probability>,
 }
@@ -154,10 +154,6 @@ pub struct PingArgs {
     /// Measure the echo server here: host:port, tls://host:port, udp://host:port, unix:/path, unixgram:/path
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     pub address: String,
-
-    /// Socket options.
-    #[command(flatten)]
-    pub sockopt: SockoptArgs,
 
     /// Send this many probes
     #[arg(short, long, value_name = "N", default_value = "10", value_parser = values::probe_count)]
@@ -176,6 +172,9 @@ pub struct PingArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::positive_duration)]
     pub timeout: Duration,
 
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
     /// How to connect.
     #[command(flatten)]
     pub dial: DialArgs,

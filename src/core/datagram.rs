@@ -44,7 +44,7 @@ use crate::core::event_loop::{Gone, wall_clock};
 use crate::core::machine::{Now, Signal};
 use crate::error::{Error, Kind, Result};
 
-pub use self::open::{Bound, bind, connect};
+pub use self::open::{Bound, Opened, bind, connect};
 pub use self::system::{DatagramSocket, TELLS_DESTINATION};
 
 /// Room for the largest datagram: UDP over IPv4 carries 65,507 bytes, over IPv6 65,527, and a Unix socket
@@ -222,9 +222,9 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 self.machine.deadline(now);
             }
             for socket in 0..self.sockets.len() {
-                self.serve(now, socket, &mut desk)?;
+                self.serve(socket, &mut desk)?;
             }
-            self.settle(now, act);
+            self.settle(self.now(), act);
         }
         Ok(())
     }
@@ -248,11 +248,12 @@ impl<M: DatagramMachine> DatagramLoop<M> {
         Some(next.saturating_sub(self.started.elapsed()))
     }
 
-    /// Takes in what one socket has, and answers it.
-    fn serve(&mut self, now: Now, socket: usize, desk: &mut Desk) -> Result<()> {
+    /// Takes in what one socket has, and answers it. The time is taken behind each receipt: a datagram that comes during
+    /// the turn would else be answered before the kernel has taken it in.
+    fn serve(&mut self, socket: usize, desk: &mut Desk) -> Result<()> {
         if !self.sockets[socket].blocked {
             for held in std::mem::take(&mut self.sockets[socket].held) {
-                self.send(now, &held.route, &held.bytes)?;
+                self.send(self.now(), &held.route, &held.bytes)?;
             }
         }
         let mut failures = 0;
@@ -269,11 +270,12 @@ impl<M: DatagramMachine> DatagramLoop<M> {
                 &mut desk.buffer,
                 &mut desk.received,
             );
+            let now = self.now();
             match received {
-                Ok(had_no_more) => watched.readable = !had_no_more,
+                Ok(had_no_more) => self.sockets[socket].readable = !had_no_more,
                 Err(error) => {
                     match error.kind() {
-                        io::ErrorKind::WouldBlock => watched.readable = false,
+                        io::ErrorKind::WouldBlock => self.sockets[socket].readable = false,
                         io::ErrorKind::Interrupted => {}
                         // The report of a host that did not take an earlier datagram: the socket is as good
                         // as before.

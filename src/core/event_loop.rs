@@ -69,6 +69,12 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How much input is thrown away in that time.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How often a connection is looked at whose end waits for the peer to acknowledge what was written.
+const ACKNOWLEDGING: Duration = Duration::from_millis(20);
+
+/// How long that may take: a peer that reads slowly gets all of it, one that does not read holds a socket no longer.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
 /// epoll(7), question 9: for a stream, a read that returns less than was asked for has drained the socket,
 /// and the next arrival raises a new edge. Not promised by mio for its other systems. There is one
 /// exception that only its sender feels: a read also stops short at TCP's urgent mark, and what was sent
@@ -84,6 +90,9 @@ const FIRST_LISTENER: usize = usize::MAX / 2;
 enum Alarm {
     ResumeAccept,
     LingerOver(ConnId),
+    /// The peer may have acknowledged what was written to a connection that is to be dropped, or the time for that, the
+    /// second value, is over.
+    Acknowledged(ConnId, Duration),
     HandshakeOver(ConnId),
 }
 
@@ -280,6 +289,11 @@ impl<M: Machine> EventLoop<M> {
             self.shake_hands(now, conn);
             return;
         }
+        if connection.state.dropping() && event.is_error() {
+            // It acknowledges nothing any more.
+            self.drop_drained(now, conn);
+            return;
+        }
         if event.is_writable()
             && let Err(error) = connection.transport.flush()
         {
@@ -342,7 +356,8 @@ impl<M: Machine> EventLoop<M> {
         while let Some(alarm) = self.alarms.pop_due(now.since_start) {
             match alarm {
                 Alarm::ResumeAccept => self.listeners.pause_is_over(),
-                Alarm::LingerOver(conn) => self.drop_drained(now, conn),
+                Alarm::LingerOver(conn) => self.drop_once_acknowledged(now, conn),
+                Alarm::Acknowledged(conn, until) => self.drop_acknowledged(now, conn, until),
                 Alarm::HandshakeOver(conn) => self.reject(now, conn, "no TLS handshake in time"),
             }
         }
@@ -556,7 +571,7 @@ impl<M: Machine> EventLoop<M> {
                     let bytes = &self.read_buffer[..count];
                     self.machine.handle(now, Event::Received { conn, bytes });
                 } else if connection.state.discard(count, LINGER_BYTES) {
-                    self.drop_drained(now, conn);
+                    self.drop_once_acknowledged(now, conn);
                     return;
                 }
                 self.requeue(conn);
@@ -622,9 +637,9 @@ impl<M: Machine> EventLoop<M> {
                 }
                 Effect::Reset(conn) => {
                     if let Some(connection) = self.connections.get(conn) {
-                        connection.transport.reset_on_close();
+                        connection.state.resets = true;
                     }
-                    self.drop_connection(conn);
+                    self.drop_once_acknowledged(now, conn);
                 }
                 Effect::StopListening => self.listeners.close(self.poll.registry()),
                 Effect::Exit => self.exiting = true,
@@ -759,6 +774,31 @@ impl<M: Machine> EventLoop<M> {
         }
         self.alarms
             .set(now.since_start + LINGER, Alarm::LingerOver(conn));
+    }
+
+    /// Drops a connection that the machine has done with, but not before the peer has what was written.
+    fn drop_once_acknowledged(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        if connection.state.is_to_be_dropped() {
+            self.drop_acknowledged(now, conn, now.since_start + UNACKNOWLEDGED);
+        }
+    }
+
+    fn drop_acknowledged(&mut self, now: Now, conn: ConnId, until: Duration) {
+        let Some(connection) = self.connections.get(conn) else {
+            return;
+        };
+        if now.since_start < until && connection.transport.is_unacknowledged() {
+            let again = now.since_start + ACKNOWLEDGING;
+            self.alarms.set(again, Alarm::Acknowledged(conn, until));
+            return;
+        }
+        if connection.state.resets {
+            connection.transport.reset_on_close();
+        }
+        self.drop_drained(now, conn);
     }
 
     fn fail(&mut self, now: Now, conn: ConnId, kind: io::ErrorKind) {

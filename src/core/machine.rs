@@ -148,8 +148,9 @@ pub enum Effect<A> {
     Finish(ConnId),
     /// Close at once and drop what is pending. No [`Event::Closed`] follows.
     Abort(ConnId),
-    /// As [`Effect::Abort`], and the peer is told with RST (RFC 9293 section 3.10.5) where the transport is
-    /// TCP, whether or not everything was read.
+    /// Drop what is pending, and close with RST (RFC 9293 section 3.10.5) where the transport is TCP, whether or not
+    /// everything was read; then report [`Event::Closed`]. What was sent before reaches the peer first, where the system
+    /// tells when it has.
     Reset(ConnId),
     /// Accept no more, on any listener, and close them.
     StopListening,

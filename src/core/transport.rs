@@ -181,6 +181,17 @@ impl Transport {
         }
     }
 
+    /// Whether the peer's system has still to acknowledge something that was written, which closing with RST would take
+    /// back. A Unix socket's peer has what was written at once, and systems other than Linux do not tell.
+    pub fn is_unacknowledged(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => has_unacknowledged(&self.socket()),
+            Transport::Tls(stream) => stream.holds_output() || has_unacknowledged(&self.socket()),
+            #[cfg(unix)]
+            Transport::Unix(_) => false,
+        }
+    }
+
     /// Tells the peer that no more will be sent (FIN), and leaves the other direction open.
     pub fn finish(&mut self) -> io::Result<()> {
         match self {
@@ -190,4 +201,14 @@ impl Transport {
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn has_unacknowledged(socket: &socket2::Socket) -> bool {
+    crate::core::options::sys::unsent(socket).is_ok_and(|bytes| bytes > 0)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn has_unacknowledged(_: &socket2::Socket) -> bool {
+    false
 }

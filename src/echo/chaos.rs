@@ -17,6 +17,10 @@ use crate::core::random::{Probability, Random};
 /// How much of a connection is kept that may not be sent yet: so much a delay can hold back.
 pub const MAX_KEPT: usize = 256 * 1024;
 
+/// What a piece counts for beside its bytes: its place in the queue and its allocation. Whoever sends single bytes costs
+/// no more than others.
+const PIECE: usize = 64;
+
 /// How often a limited rate lets something out: often enough to look even, seldom enough to cost nothing.
 const RATE_STEP: Duration = Duration::from_millis(20);
 
@@ -135,7 +139,7 @@ impl Stream {
     pub fn appetite(&self, chaos: &Chaos) -> usize {
         match chaos.stall_after {
             Some(limit) if self.given >= limit => 0,
-            _ => MAX_KEPT.saturating_sub(self.kept),
+            _ => MAX_KEPT.saturating_sub(self.kept + self.pieces.len() * PIECE),
         }
     }
 

@@ -6,7 +6,7 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,9 +44,11 @@ pub struct Datagrams {
     /// Answers that wait, by their time and the order in which they came.
     waiting: BTreeMap<(Duration, u64), Outgoing>,
     waiting_bytes: usize,
-    /// The answer that was held back, by its place among those that wait.
-    held_back: Option<(Duration, u64)>,
+    /// The answers that were held back, one for a correspondent, by their places among those that wait.
+    held_back: HashMap<Route, (Duration, u64)>,
     order: u64,
+    /// How many have come: the number of the next one.
+    came: u64,
     actions: VecDeque<Action>,
     done_told: bool,
     ended: bool,
@@ -63,15 +65,23 @@ impl Datagrams {
             guard,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
-            held_back: None,
+            held_back: HashMap::new(),
             order: 0,
+            came: 0,
             actions: VecDeque::new(),
             done_told: false,
             ended: false,
         }
     }
 
-    fn tell(&mut self, now: Now, arrival: &Arrival, bytes: &[u8], answer: &'static str) {
+    fn tell(
+        &mut self,
+        now: Now,
+        number: u64,
+        arrival: &Arrival,
+        bytes: &[u8],
+        answer: &'static str,
+    ) {
         let tells = self.config.tells;
         if !tells.datagrams && !tells.bytes {
             return;
@@ -82,6 +92,7 @@ impl Datagrams {
         if tells.datagrams {
             self.actions.push_back(Action::Report(Report::Datagram {
                 time,
+                number,
                 address: address.clone(),
                 length: bytes.len(),
                 answer,
@@ -91,6 +102,7 @@ impl Datagrams {
             self.actions.push_back(Action::Report(Report::Received {
                 time,
                 address,
+                number: None,
                 offset: 0,
                 hex: Bytes(bytes.to_vec()),
             }));
@@ -142,14 +154,16 @@ impl Datagrams {
         treatment.damage(&mut answer);
         let route = &arrival.route;
         let due = now.since_start + treatment.wait;
-        // Whoever was held back goes right after this one.
-        let freed = self.held_back.take();
+        // What was held back for the same correspondent goes right after this one.
+        let freed = self.held_back.remove(route);
         if treatment.held_back && freed.is_none() {
             let until = due.max(now.since_start + HELD_BACK);
             if treatment.doubled {
                 self.keep(until, route, answer.clone());
             }
-            self.held_back = self.keep(until, route, answer);
+            if let Some(place) = self.keep(until, route, answer) {
+                self.held_back.insert(route.clone(), place);
+            }
             return Answer::Nothing;
         }
         let freed = freed.and_then(|place| self.waiting.remove(&place));
@@ -173,6 +187,9 @@ impl DatagramMachine for Datagrams {
 
     fn received(&mut self, now: Now, arrival: &Arrival, bytes: &mut [u8]) -> Answer {
         self.tally.datagrams_received.add(1);
+        // Those that are not answered count too: why they are not may hang on the time.
+        let number = self.came;
+        self.came += 1;
         let too_long = self
             .config
             .max_bytes
@@ -183,13 +200,13 @@ impl DatagramMachine for Datagrams {
         };
         if let Err(silence) = admitted {
             self.tally.datagrams_unanswered.add(1);
-            self.tell(now, arrival, bytes, silence.word());
+            self.tell(now, number, arrival, bytes, silence.word());
             return Answer::Nothing;
         }
-        let Some(number) = self.door.serve() else {
+        if !self.door.serve() {
             self.tally.datagrams_unanswered.add(1);
             return Answer::Nothing;
-        };
+        }
         let mut what = "answered";
         let answer = match self.is_plain {
             true => Answer::Same,
@@ -207,7 +224,7 @@ impl DatagramMachine for Datagrams {
         if answer != Answer::Nothing {
             self.tally.datagrams_sent.add(1);
         }
-        self.tell(now, arrival, bytes, what);
+        self.tell(now, number, arrival, bytes, what);
         answer
     }
 
@@ -218,8 +235,8 @@ impl DatagramMachine for Datagrams {
         }
         let outgoing = self.waiting.remove(&place)?;
         self.waiting_bytes -= outgoing.bytes.len() + OVERHEAD;
-        if self.held_back == Some(place) {
-            self.held_back = None;
+        if self.held_back.get(&outgoing.route) == Some(&place) {
+            self.held_back.remove(&outgoing.route);
         }
         self.tally.datagrams_sent.add(1);
         Some(outgoing)

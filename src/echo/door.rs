@@ -17,8 +17,8 @@ pub struct Door {
 /// What the door says to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Come in, as the one with this number. The first has 0.
-    Welcome(u64),
+    /// Come in.
+    Welcome,
     /// There are as many inside as there may be.
     Full,
     /// Enough were served.
@@ -46,21 +46,21 @@ impl Door {
             };
         }
         match self.serve() {
-            Some(number) => Admission::Welcome(number),
-            None => {
+            true => Admission::Welcome,
+            false => {
                 self.leave();
                 Admission::Closed
             }
         }
     }
 
-    /// A datagram is to be answered: its number, unless enough were served.
-    pub fn serve(&self) -> Option<u64> {
+    /// A datagram is to be answered. Whether it may be: not if enough were served.
+    pub fn serve(&self) -> bool {
         let Some(count) = self.count else {
-            return Some(self.served.fetch_add(1, Relaxed));
+            return true;
         };
         let more = |served| (served < count).then_some(served + 1);
-        self.served.fetch_update(Relaxed, Relaxed, more).ok()
+        self.served.fetch_update(Relaxed, Relaxed, more).is_ok()
     }
 
     /// A connection has ended.
@@ -87,16 +87,16 @@ mod tests {
     #[test]
     fn no_more_come_in_than_fit_and_than_are_wanted() {
         let door = Door::new(2, Some(3));
-        assert_eq!(door.enter(), Admission::Welcome(0));
-        assert_eq!(door.enter(), Admission::Welcome(1));
+        assert_eq!(door.enter(), Admission::Welcome);
+        assert_eq!(door.enter(), Admission::Welcome);
         assert_eq!(door.enter(), Admission::Full);
         door.leave();
-        assert_eq!(door.enter(), Admission::Welcome(2));
+        assert_eq!(door.enter(), Admission::Welcome);
         assert!(door.is_closed() && !door.is_done());
         assert_eq!(door.enter(), Admission::Closed);
         door.leave();
         assert_eq!(door.enter(), Admission::Closed);
-        assert_eq!(door.serve(), None);
+        assert!(!door.serve());
         door.leave();
         assert!(door.is_done());
     }
@@ -104,8 +104,8 @@ mod tests {
     #[test]
     fn without_a_count_it_never_closes() {
         let door = Door::new(1, None);
-        for number in 0..10 {
-            assert_eq!(door.enter(), Admission::Welcome(number));
+        for _ in 0..10 {
+            assert_eq!(door.enter(), Admission::Welcome);
             door.leave();
         }
         assert!(!door.is_done());

@@ -1,18 +1,19 @@
 //! What keeps an echo of datagrams from harming others. Anybody can write anybody's address on a datagram,
 //! so a careless echo can be made to flood a third party or to talk to another one for ever:
 //!
-//! - A service that answers everything is not answered: [`ANSWERING_PORTS`], our own default port, and the
-//!   port of the very socket that was asked, since the same program may run there (the loops of CERT
-//!   advisory CA-1996-01 and of CVE-2024-2169).
-//! - Nor is any socket of this process.
-//! - One address, or one IPv6 network of 64 bits, gets so many answers per second, unless it is on this
-//!   machine, from where nobody can write another's address.
+//! - A service that answers everything is not answered: [`ANSWERING_PORTS`], our own default port, and any
+//!   port that we listen on, since that may be a socket of this process under any of the machine's addresses,
+//!   and the same program may run elsewhere (the loops of CERT advisory CA-1996-01 and of CVE-2024-2169).
+//! - One address, or one IPv6 network of 64 bits, gets so many answers per second, unless it is a loopback
+//!   one, from where only root can write another's address. An echo on a port that nobody could know of is
+//!   not told from a client: two of them that somebody has set on each other go on until one is lost, or
+//!   comes too fast, which ends it.
 //!
 //! That no answer is longer than what came is [`crate::echo::datagrams`]' business.
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::core::datagram::contract::{Arrival, Correspondent};
@@ -64,8 +65,8 @@ struct Bucket {
 /// Decides who is answered.
 #[derive(Debug)]
 pub struct Guard {
-    /// The addresses of our sockets, in the driver's order; `None` for Unix sockets.
-    ours: Vec<Option<SocketAddr>>,
+    /// The addresses and names of our sockets.
+    ours: Vec<Correspondent>,
     rate: Option<Rate>,
     buckets: Vec<Bucket>,
     /// Nobody shall choose with whom he shares a bucket.
@@ -74,7 +75,7 @@ pub struct Guard {
 
 impl Guard {
     /// For sockets at these addresses.
-    pub fn new(ours: Vec<Option<SocketAddr>>, rate: Option<Rate>, key: u64) -> Self {
+    pub fn new(ours: Vec<Correspondent>, rate: Option<Rate>, key: u64) -> Self {
         let full = Bucket {
             tokens: rate.map_or(0.0, |rate| rate.burst),
             at: Duration::ZERO,
@@ -95,26 +96,32 @@ impl Guard {
         let from = match &arrival.route.peer {
             Correspondent::Inet(from) => *from,
             Correspondent::Nobody => return Err(Silence::NoAddress),
-            // Nobody can take another's name there.
-            Correspondent::Unix(_) | Correspondent::Connected => return Ok(()),
+            // Nobody can take another's name there, but a name can come to lead to us by a link.
+            peer @ Correspondent::Unix(_) => {
+                return match self.ours.contains(peer) {
+                    true => Err(Silence::Ourselves),
+                    false => Ok(()),
+                };
+            }
+            Correspondent::Connected => return Ok(()),
         };
         if ANSWERING_PORTS.contains(&from.port()) {
             return Err(Silence::EchoPort);
         }
-        for (number, ours) in self.ours.iter().enumerate() {
-            let Some(ours) = ours else { continue };
+        for ours in &self.ours {
+            let Correspondent::Inet(ours) = ours else {
+                continue;
+            };
             if ours.port() != from.port() {
                 continue;
-            }
-            if number == arrival.route.socket {
-                return Err(Silence::EchoPort);
             }
             let asked = arrival.route.local.map(|local| local.ip);
             let is_here =
                 from.ip().is_loopback() || from.ip() == ours.ip() || asked == Some(from.ip());
-            if is_here {
-                return Err(Silence::Ourselves);
-            }
+            return Err(match is_here {
+                true => Silence::Ourselves,
+                false => Silence::EchoPort,
+            });
         }
         match self.rate {
             Some(rate) if !from.ip().is_loopback() => self.spend(now, rate, from.ip()),
@@ -162,7 +169,9 @@ mod tests {
 
     fn guard(rate: Option<Rate>) -> Guard {
         let ours = ["127.0.0.1:9000", "0.0.0.0:9001"];
-        Guard::new(ours.iter().map(|text| text.parse().ok()).collect(), rate, 1)
+        let ours = ours.map(|text| Correspondent::Inet(text.parse().unwrap()));
+        let unix = Correspondent::Unix((*b"/run/echo").into());
+        Guard::new(ours.into_iter().chain([unix]).collect(), rate, 1)
     }
 
     #[test]
@@ -182,12 +191,23 @@ mod tests {
         assert_eq!(says(1, "127.0.0.1:9000", None), Some(Silence::Ourselves));
         let here = Some("198.51.100.5");
         assert_eq!(says(1, "198.51.100.5:9000", here), Some(Silence::Ourselves));
-        assert_eq!(
-            says(1, "192.0.2.1:9000", here),
-            None,
-            "somebody else's port"
-        );
+        let elsewhere = Some(Silence::EchoPort);
+        assert_eq!(says(1, "192.0.2.1:9000", here), elsewhere, "the same there");
+        let another = says(1, "192.0.2.1:9001", here);
+        assert_eq!(another, elsewhere, "or another address of ours");
         assert_eq!(says(0, "192.0.2.1:40000", None), None);
+    }
+
+    #[test]
+    fn a_name_that_has_come_to_be_ours_is_not_answered() {
+        let mut guard = guard(None);
+        let mut says = |name: &[u8]| {
+            let mut named = arrival(2, "192.0.2.1:1000", None);
+            named.route.peer = Correspondent::Unix(name.into());
+            guard.admit(Duration::ZERO, &named)
+        };
+        assert_eq!(says(b"/run/echo"), Err(Silence::Ourselves));
+        assert_eq!(says(b"/run/client"), Ok(()));
     }
 
     #[test]

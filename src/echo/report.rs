@@ -29,7 +29,7 @@ pub enum Report {
     Opened {
         /// When.
         time: Timestamp,
-        /// Its number, which decides its misbehaviour.
+        /// Its number in the order in which they came, which decides its misbehaviour.
         number: u64,
         /// From where.
         address: String,
@@ -71,6 +71,8 @@ pub enum Report {
     Datagram {
         /// When: by the kernel's clock where it tells.
         time: Timestamp,
+        /// Its number in the order in which they came, which decides its misbehaviour.
+        number: u64,
         /// From where.
         address: String,
         /// How many bytes.
@@ -84,6 +86,9 @@ pub enum Report {
         time: Timestamp,
         /// From where.
         address: String,
+        /// The number of the connection: several Unix sockets have one address. None for a datagram.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        number: Option<u64>,
         /// Position in what the connection has sent; 0 for a datagram.
         offset: u64,
         /// The bytes.
@@ -171,13 +176,14 @@ mod tests {
         let report = Report::Received {
             time: Timestamp::from_unix_micros(0),
             address: "127.0.0.1:5".into(),
+            number: Some(3),
             offset: 16,
             hex: Bytes(b"a\x1b".to_vec()),
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),
             "{\"event\":\"received\",\"time\":\"1970-01-01T00:00:00.000000Z\",\
-             \"address\":\"127.0.0.1:5\",\"offset\":16,\"hex\":\"611b\"}"
+             \"address\":\"127.0.0.1:5\",\"number\":3,\"offset\":16,\"hex\":\"611b\"}"
         );
         let text = report.text();
         assert!(

@@ -3,14 +3,13 @@
 //! The main thread waits: for signals, for the time to print statistics, and for the loops. Streams have one
 //! loop or several, of which the first accepts for all; datagrams have one.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cli::{self, EchoArgs, Size};
-use crate::core::address::{Address, Endpoint, Host, Port, Scheme, Use};
+use crate::cli::EchoArgs;
+use crate::core::address::Address;
 use crate::core::datagram::open::BindOptions;
 use crate::core::datagram::{self, DatagramHandle, DatagramLoop};
 use crate::core::event_loop::{EventLoop, Handle};
@@ -19,13 +18,14 @@ use crate::core::machine::{Origin, Signal};
 use crate::core::options::info::On;
 use crate::core::signal::{self, Word};
 use crate::core::socket::{self, Listening, listen};
-use crate::echo::chaos::Chaos;
-use crate::echo::config::{Config, Rate, Tells};
+use crate::echo::config::Config;
 use crate::echo::datagrams::Datagrams;
 use crate::echo::door::Door;
 use crate::echo::guard::Guard;
-use crate::echo::lines::Additions;
 use crate::echo::report::Report;
+use crate::echo::request::{
+    check, check_groups, config, correspondent, parse_addresses, random_number,
+};
 use crate::echo::streams::{Action, Note, Streams};
 use crate::echo::tally::{Statistics, Tally};
 use crate::error::{Error, Kind, Result};
@@ -33,9 +33,6 @@ use crate::tls::Certificate;
 use crate::ui::Ui;
 use crate::ui::human::Style;
 use crate::ui::reporter::{Entry, Reporter};
-
-/// The port of an address without one. Echo's own, 7, is for privileged users.
-const DEFAULT_PORT: u16 = 8887;
 
 /// Descriptors that the server needs beside one per client.
 const OWN_FILES: u64 = 32;
@@ -46,6 +43,13 @@ impl Entry for Report {
             style.dim(out, &style.clock.text(time));
         }
         out.push_str(&self.text());
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Report::Received { hex, .. } => hex.0.len(),
+            _ => 0,
+        }
     }
 }
 
@@ -129,6 +133,7 @@ pub fn run(ui: &Ui, args: &EchoArgs) -> Result<()> {
             bound.push((one.socket, one.address));
         }
     }
+    check_groups(args, bound.iter().map(|(_, address)| address))?;
     let datagram_loop = match bound.is_empty() {
         true => None,
         false => Some(server.datagram_loop(bound)?),
@@ -184,9 +189,12 @@ impl Server {
 
     fn stream_loops(&mut self, threads: u16) -> Result<Vec<EventLoop<Streams>>> {
         let mut loops = Vec::new();
-        for _ in 0..threads {
+        for number in 0..threads {
             let tally = self.tally();
-            let machine = Streams::new(Arc::clone(&self.config), Arc::clone(&self.door), tally);
+            let (config, door) = (Arc::clone(&self.config), Arc::clone(&self.door));
+            // The loop that accepts gives to each of the others before it takes one itself.
+            let place = (number + threads - 1) % threads;
+            let machine = Streams::sharing(config, door, tally, place, threads);
             let mut driver = EventLoop::new(machine)?;
             if self.config.tells.connections {
                 let teller = self.reporter.teller();
@@ -207,7 +215,7 @@ impl Server {
     ) -> Result<DatagramLoop<Datagrams>> {
         let ours = bound
             .iter()
-            .map(|(_, address)| socket_address(address))
+            .filter_map(|(_, address)| correspondent(address))
             .collect();
         let key = random_number()?;
         let guard = Guard::new(ours, self.config.source_rate, key);
@@ -330,129 +338,6 @@ impl Server {
     }
 }
 
-/// Those of streams, and those of datagrams.
-fn parse_addresses(texts: &[String]) -> Result<(Vec<Address>, Vec<Address>)> {
-    let purpose = Use::Listen {
-        default_port: DEFAULT_PORT,
-    };
-    let mut streams = Vec::new();
-    let mut datagrams = Vec::new();
-    for text in texts {
-        let address = Address::parse(text, purpose)?;
-        match address.scheme() {
-            Scheme::Tcp | Scheme::Tls => streams.push(address),
-            Scheme::Udp => datagrams.push(address),
-        }
-    }
-    Ok((streams, datagrams))
-}
-
-/// What would be asked for in vain is a mistake.
-fn check(
-    args: &EchoArgs,
-    config: &Config,
-    streams: &[Address],
-    datagrams: &[Address],
-) -> Result<()> {
-    let for_nothing = |option: &str, what: &str| {
-        Err(Error::new(
-            Kind::Usage,
-            format!("{option} is for {what}, and there is no such address"),
-        ))
-    };
-    let chaos = &args.chaos;
-    let of_datagrams = [
-        ("--drop", chaos.drop.is_some()),
-        ("--duplicate", chaos.duplicate.is_some()),
-        ("--reorder", chaos.reorder.is_some()),
-        ("--join", !args.join.is_empty()),
-    ];
-    let of_streams = [
-        ("--rate", chaos.rate.is_some()),
-        ("--slice", chaos.slice.is_some()),
-        ("--stall-after", chaos.stall_after.is_some()),
-        ("--reset-after", chaos.reset_after.is_some()),
-        ("--truncate-after", chaos.truncate_after.is_some()),
-        ("--close-after", chaos.close_after.is_some()),
-        ("--threads", args.threads > 1),
-    ];
-    for (option, given) in of_datagrams {
-        if given && datagrams.is_empty() {
-            return for_nothing(option, "datagrams");
-        }
-    }
-    for (option, given) in of_streams {
-        if given && streams.is_empty() {
-            return for_nothing(option, "connections");
-        }
-    }
-    if !args.join.is_empty() && datagrams.iter().all(Address::is_unix) {
-        return for_nothing("--join", "UDP");
-    }
-    if chaos.seed.is_some() && config.chaos == Chaos::default() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--seed decides how to misbehave, and no misbehaviour is asked for",
-        ));
-    }
-    Ok(())
-}
-
-fn config(ui: &Ui, args: &EchoArgs) -> Result<Config> {
-    Ok(Config {
-        chaos: chaos(&args.chaos),
-        seed: match args.chaos.seed {
-            Some(seed) => seed,
-            // Small enough for readers of JSON whose numbers are doubles, and to be typed again.
-            None => random_number()? >> 32,
-        },
-        additions: Additions {
-            timestamp: args.timestamp,
-            prefix: args.prefix.clone(),
-        },
-        max_bytes: args.max_bytes.map(Size::bytes),
-        idle_timeout: args.idle_timeout.get(),
-        source_rate: args.source_rate.get().map(|rate| {
-            let number = |number: NonZeroU32| f64::from(number.get());
-            Rate {
-                per_second: number(rate.per_second),
-                burst: number(rate.burst),
-            }
-        }),
-        tells: Tells {
-            connections: !ui.quiet(),
-            // By the thousand a second, so a person has to ask for it.
-            datagrams: !ui.quiet() && (ui.json() || ui.verbosity() > 0),
-            bytes: args.hex,
-        },
-    })
-}
-
-fn chaos(args: &cli::ChaosArgs) -> Chaos {
-    let bytes = |size: Option<Size>| size.map(Size::bytes);
-    Chaos {
-        delay: args.delay.unwrap_or_default(),
-        jitter: args.jitter.unwrap_or_default(),
-        rate: bytes(args.rate).and_then(NonZeroU64::new),
-        slice: args
-            .slice
-            .and_then(|size| NonZeroUsize::new(size.as_usize())),
-        stall_after: bytes(args.stall_after),
-        reset_after: bytes(args.reset_after),
-        truncate_after: bytes(args.truncate_after),
-        close_after: bytes(args.close_after),
-        corrupt: args.corrupt.unwrap_or_default(),
-        drop: args.drop.unwrap_or_default(),
-        duplicate: args.duplicate.unwrap_or_default(),
-        reorder: args.reorder.unwrap_or_default(),
-    }
-}
-
-fn random_number() -> Result<u64> {
-    getrandom::u64()
-        .map_err(|error| Error::new(Kind::Other, "the system has no random numbers").because(error))
-}
-
 /// What happened by chance can be had again.
 fn tell_seed(ui: &Ui, args: &EchoArgs, config: &Config) {
     let chaos = &config.chaos;
@@ -462,21 +347,6 @@ fn tell_seed(ui: &Ui, args: &EchoArgs, config: &Config) {
             .any(|probability| probability.is_possible());
     if by_chance && args.chaos.seed.is_none() {
         ui.note(&format!("to have the same again: --seed {}", config.seed));
-    }
-}
-
-/// The address of a bound UDP socket.
-fn socket_address(address: &Address) -> Option<std::net::SocketAddr> {
-    match address.endpoint() {
-        Endpoint::Inet {
-            host,
-            port: Port::Number(port),
-        } => match host {
-            Host::V4(ip) => Some((*ip, *port).into()),
-            Host::V6(ip, _) => Some((*ip, *port).into()),
-            Host::Any | Host::Name(_) => None,
-        },
-        _ => None,
     }
 }
 

@@ -11,10 +11,13 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod peers;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::peers::{Outbox, Peer, Peers};
 use crate::core::address::PeerAddr;
 use crate::core::machine::{ConnId, Effect, Ending, Event, Machine, Now, Pending};
 use crate::core::timers::Timers;
@@ -69,75 +72,6 @@ enum Alarm {
     End,
 }
 
-/// What is to go back.
-#[derive(Debug)]
-enum Outbox {
-    Empty,
-    Plain {
-        bytes: Vec<u8>,
-        from: usize,
-        to: usize,
-    },
-    Through(Box<Stream>),
-}
-
-#[derive(Debug)]
-struct Peer {
-    conn: ConnId,
-    number: u64,
-    address: PeerAddr,
-    outbox: Outbox,
-    lines: Lines,
-    received: u64,
-    sent: u64,
-    last_moved: Duration,
-    /// The peer's FIN came.
-    ended: bool,
-    /// The end is on its way, for this reason.
-    leaving: Option<&'static str>,
-    /// It was never let in, and is not to be seen off.
-    refused: bool,
-    /// An alarm of kind [`Alarm::Due`] is set for then.
-    due: Option<Duration>,
-}
-
-/// The peers by slot, apart from the rest of the machine so that this can be read meanwhile.
-#[derive(Debug, Default)]
-struct Peers(Vec<Option<Peer>>);
-
-impl Peers {
-    fn get(&self, conn: ConnId) -> Option<&Peer> {
-        self.0
-            .get(conn.slot as usize)?
-            .as_ref()
-            .filter(|peer| peer.conn == conn)
-    }
-
-    fn get_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
-        self.0
-            .get_mut(conn.slot as usize)?
-            .as_mut()
-            .filter(|peer| peer.conn == conn)
-    }
-
-    fn at(&self, slot: u32) -> Option<&Peer> {
-        self.0.get(slot as usize)?.as_ref()
-    }
-
-    fn insert(&mut self, peer: Peer) {
-        let slot = peer.conn.slot as usize;
-        if slot >= self.0.len() {
-            self.0.resize_with(slot + 1, || None);
-        }
-        self.0[slot] = Some(peer);
-    }
-
-    fn remove(&mut self, conn: ConnId) -> Option<Peer> {
-        self.get(conn)?;
-        self.0[conn.slot as usize].take()
-    }
-}
-
 /// Echoes streams.
 #[derive(Debug)]
 pub struct Streams {
@@ -155,12 +89,29 @@ pub struct Streams {
     spare: Vec<Vec<u8>>,
     is_plain: bool,
     ending: bool,
+    /// The number of the next connection, and by how much it grows.
+    next_number: u64,
+    stride: u64,
 }
 
 impl Streams {
     /// A loop's share of the server.
     pub fn new(config: Arc<Config>, door: Arc<Door>, tally: Arc<Tally>) -> Self {
+        Self::sharing(config, door, tally, 0, 1)
+    }
+
+    /// The share of one of several loops, which get connections in turn, the one with this `place` first, second and so
+    /// on. So a connection has the number of its turn, however fast its loop is, and the same seed does the same to it.
+    pub fn sharing(
+        config: Arc<Config>,
+        door: Arc<Door>,
+        tally: Arc<Tally>,
+        place: u16,
+        loops: u16,
+    ) -> Self {
         Self {
+            next_number: place.into(),
+            stride: loops.into(),
             is_plain: config.is_plain_for_streams(),
             config,
             door,
@@ -182,13 +133,15 @@ impl Streams {
     }
 
     fn open(&mut self, now: Now, conn: ConnId, address: &PeerAddr) {
+        let number = self.next_number;
+        self.next_number += self.stride;
         let admission = match self.ending {
             true => Admission::Closed,
             false => self.door.enter(),
         };
         let mut peer = Peer {
             conn,
-            number: 0,
+            number,
             address: address.clone(),
             outbox: Outbox::Empty,
             lines: Lines::default(),
@@ -201,8 +154,7 @@ impl Streams {
             due: None,
         };
         match admission {
-            Admission::Welcome(number) => {
-                peer.number = number;
+            Admission::Welcome => {
                 self.tally.opened.add(1);
                 if self.config.tells.connections {
                     self.report(Report::Opened {
@@ -312,6 +264,7 @@ impl Streams {
             let report = Report::Received {
                 time: Timestamp::from_unix_micros(now.unix_micros),
                 address: peer.address.to_string(),
+                number: Some(peer.number),
                 offset: peer.received,
                 hex: Bytes(bytes.to_vec()),
             };
@@ -361,8 +314,9 @@ impl Streams {
                 match stream.fate(chaos) {
                     Fate::Goes => {}
                     Fate::Reset => {
+                        peer.leaving = Some("was reset, as asked");
+                        peer.last_moved = now.since_start;
                         self.effects.push_back(Effect::Reset(conn));
-                        self.forget(now, conn, "was reset, as asked");
                         return;
                     }
                     Fate::Close => {

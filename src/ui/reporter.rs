@@ -1,7 +1,7 @@
 //! The operator's view on stdout, on a thread of its own: a screen that stands still must not stop a server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +15,14 @@ use crate::ui::{Output, Ui, json};
 /// How many lines wait for a slow screen before lines are left out: a second's worth of a busy server.
 const WAITING: usize = 16 * 1024;
 
+/// How many bytes may wait in reports that weigh something: a hex dump of all that comes is no longer than this behind.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
 /// How many lines are printed in one call.
 const AT_ONCE: usize = 256;
+
+/// Beyond so much text the next report has to wait for the next call.
+const ENOUGH_AT_ONCE: usize = 256 * 1024;
 
 /// How long the end of the program waits for a screen that takes no more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -25,6 +31,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub trait Entry: Serialize + Send + 'static {
     /// Appends it as text, harmless to a terminal, with the end of the line.
     fn append(&self, style: &Style, out: &mut String);
+
+    /// How many bytes of others' data it carries: what could be so many that they have to be counted.
+    fn weight(&self) -> usize {
+        0
+    }
 }
 
 /// Prints reports.
@@ -38,6 +49,7 @@ pub struct Reporter<R> {
 pub struct Teller<R> {
     sender: SyncSender<R>,
     left_out: Arc<AtomicU64>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl<R> Clone for Teller<R> {
@@ -45,16 +57,34 @@ impl<R> Clone for Teller<R> {
         Self {
             sender: self.sender.clone(),
             left_out: Arc::clone(&self.left_out),
+            waiting: Arc::clone(&self.waiting),
         }
     }
 }
 
-impl<R> Teller<R> {
+impl<R: Entry> Teller<R> {
     /// Prints a report soon, or counts it where the screen is far behind.
     pub fn report(&self, report: R) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(report) {
+        self.is_heard(report);
+    }
+
+    /// The same. `false`: nobody reads what is printed any more.
+    pub fn is_heard(&self, report: R) -> bool {
+        let weight = report.weight();
+        let waiting = self.waiting.fetch_add(weight, Ordering::Relaxed);
+        let outcome = match weight > 0 && waiting + weight > WAITING_BYTES {
+            true => Err(TrySendError::Full(report)),
+            false => self.sender.try_send(report),
+        };
+        let Err(error) = outcome else {
+            return true;
+        };
+        self.waiting.fetch_sub(weight, Ordering::Relaxed);
+        let full = matches!(error, TrySendError::Full(_));
+        if full {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
+        full
     }
 }
 
@@ -63,18 +93,19 @@ impl<R: Entry> Reporter<R> {
     pub fn start(ui: &Ui) -> Self {
         let (sender, receiver) = mpsc::sync_channel(WAITING);
         let (finished, done) = mpsc::channel::<()>();
-        let left_out = Arc::new(AtomicU64::new(0));
+        let teller = Teller {
+            sender,
+            left_out: Arc::default(),
+            waiting: Arc::default(),
+        };
         let ui = ui.clone();
-        let counter = Arc::clone(&left_out);
+        let (left_out, waiting) = (Arc::clone(&teller.left_out), Arc::clone(&teller.waiting));
         thread::spawn(move || {
-            print_all(&ui, &receiver, &counter);
+            print_all(&ui, &receiver, &left_out, &waiting);
             // Its end is the message.
             drop(finished);
         });
-        Self {
-            teller: Teller { sender, left_out },
-            done,
-        }
+        Self { teller, done }
     }
 
     /// For another thread.
@@ -87,23 +118,41 @@ impl<R: Entry> Reporter<R> {
         self.teller.report(report);
     }
 
+    /// As [`Teller::is_heard`].
+    pub fn is_heard(&self, report: R) -> bool {
+        self.teller.is_heard(report)
+    }
+
     /// Prints what is waiting, once every [`Teller`] is gone.
     pub fn finish(self) {
         drop(self.teller);
         // Either the thread ends, or the screen is stuck and the program must end all the same.
         let _ = self.done.recv_timeout(LAST_WORDS);
     }
+
+    /// The same, for as long as it takes: what is printed is what the program was run for.
+    pub fn finish_all(self) {
+        drop(self.teller);
+        let _ = self.done.recv();
+    }
 }
 
-fn print_all<R: Entry>(ui: &Ui, reports: &Receiver<R>, left_out: &AtomicU64) {
+fn print_all<R: Entry>(
+    ui: &Ui,
+    reports: &Receiver<R>,
+    left_out: &AtomicU64,
+    waiting: &AtomicUsize,
+) {
     let style = Style {
         colours: ui.colours(),
         clock: Clock::Seconds(TimeZone::system()),
     };
     while let Ok(first) = reports.recv() {
         let mut out = Vec::new();
-        let more = reports.try_iter().take(AT_ONCE - 1);
-        for report in std::iter::once(first).chain(more) {
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some(report) = next {
+            waiting.fetch_sub(report.weight(), Ordering::Relaxed);
             if ui.json() {
                 json::line(&mut out, &report);
             } else {
@@ -111,6 +160,11 @@ fn print_all<R: Entry>(ui: &Ui, reports: &Receiver<R>, left_out: &AtomicU64) {
                 report.append(&style, &mut text);
                 out.extend_from_slice(text.as_bytes());
             }
+            count += 1;
+            next = match count < AT_ONCE && out.len() < ENOUGH_AT_ONCE {
+                true => reports.try_recv().ok(),
+                false => None,
+            };
         }
         match ui.write(&out) {
             Ok(Output::Written) => {}
@@ -127,5 +181,45 @@ fn print_all<R: Entry>(ui: &Ui, reports: &Receiver<R>, left_out: &AtomicU64) {
                 "{lost} log lines were left out: stdout does not keep up"
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Heavy(usize);
+
+    impl Entry for Heavy {
+        fn append(&self, _style: &Style, _out: &mut String) {}
+
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_weight_and_the_rest_is_counted() {
+        let (sender, receiver) = mpsc::sync_channel(4);
+        let teller = Teller {
+            sender,
+            left_out: Arc::default(),
+            waiting: Arc::default(),
+        };
+        let left_out = || teller.left_out.load(Ordering::Relaxed);
+        teller.report(Heavy(WAITING_BYTES));
+        teller.report(Heavy(1));
+        assert_eq!(left_out(), 1, "too heavy");
+        for _ in 0..3 {
+            teller.report(Heavy(0));
+        }
+        assert_eq!(left_out(), 1, "what weighs nothing is let in");
+        teller.report(Heavy(0));
+        assert_eq!(left_out(), 2, "too many");
+        assert_eq!(teller.waiting.load(Ordering::Relaxed), WAITING_BYTES);
+        drop(receiver);
+        assert!(!teller.is_heard(Heavy(0)), "nobody prints");
+        assert_eq!(left_out(), 2);
     }
 }

@@ -2,6 +2,7 @@
 //! waited for by their ready line and are ended with the test, and connections that fail instead of hanging.
 
 pub mod certificates;
+pub mod echo;
 #[cfg(target_os = "linux")]
 pub mod mounts;
 pub mod places;

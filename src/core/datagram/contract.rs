@@ -60,7 +60,7 @@ impl fmt::Display for Correspondent {
 }
 
 /// The address of ours that somebody sent to, and so expects the answer from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Local {
     /// The address.
     pub ip: IpAddr,
@@ -69,7 +69,7 @@ pub struct Local {
 }
 
 /// The way between a socket of ours and somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Which of the driver's sockets, in the order in which they were given to it.
     pub socket: usize,

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::DatagramSocket;
+use super::contract::Correspondent;
 #[cfg(unix)]
 use crate::core::address::UnixName;
 use crate::core::address::{Address, Endpoint};
@@ -121,8 +122,18 @@ fn open(at: SocketAddr, options: &ListenOptions) -> Result<(SocketAddr, UdpSocke
     Ok((socket.local_addr()?, socket))
 }
 
-/// Joins a group, if it is of the socket's IP version.
+/// Whether a socket at this address hears what is sent to a group that it has joined. One that is bound to an address of
+/// this machine hears nothing else, except on Windows, where that address is the interface.
+pub fn hears(at: SocketAddr, group: &Group) -> bool {
+    let ip = at.ip();
+    ip.is_ipv4() == group.ip.is_ipv4() && (ip.is_unspecified() || ip == group.ip || cfg!(windows))
+}
+
+/// Joins a group, if the socket hears it.
 fn join(socket: &UdpSocket, at: SocketAddr, group: &Group) -> Result<()> {
+    if !hears(at, group) {
+        return Ok(());
+    }
     let index = match &group.interface {
         Some(name) => interface_index(name)?,
         None => 0,
@@ -137,6 +148,11 @@ fn join(socket: &UdpSocket, at: SocketAddr, group: &Group) -> Result<()> {
         },
         (IpAddr::V6(ip), SocketAddr::V6(_)) => socket.join_multicast_v6(&ip, index),
         (IpAddr::V4(_), SocketAddr::V6(_)) | (IpAddr::V6(_), SocketAddr::V4(_)) => Ok(()),
+    };
+    let joined = match joined {
+        // Somebody names a group twice, and is in it.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        joined => joined,
     };
     joined.map_err(|error| {
         let ip = group.ip;
@@ -162,18 +178,31 @@ fn reason(error: Error) -> io::Error {
     cause.unwrap_or_else(|| io::Error::other(error))
 }
 
+/// A socket that sends to somebody.
+#[derive(Debug)]
+pub struct Opened {
+    /// The socket.
+    pub socket: DatagramSocket,
+    /// Where to send with it.
+    pub to: Correspondent,
+    /// The directory of its own file, if it has one. Keep it as long as the socket.
+    pub folder: Option<tempfile::TempDir>,
+}
+
 /// A datagram socket that is connected to `address`: it can send there only, hears from there only, and
-/// learns that nobody is there where the system says so. The second value keeps its own file, if it has
-/// one.
+/// learns that nobody is there where the system says so. To many at once, a multicast group or, with SO_BROADCAST, a
+/// network, it is not connected: they answer each from an address of its own.
 ///
 /// # Errors
 ///
 /// As [`crate::core::dial::dial`].
-pub fn connect(
-    address: &Address,
-    options: &DialOptions,
-) -> Result<(DatagramSocket, Option<tempfile::TempDir>)> {
+pub fn connect(address: &Address, options: &DialOptions) -> Result<Opened> {
     let cannot = || Error::new(Kind::Unreachable, format!("cannot connect to {address:#}"));
+    let connected = |socket, folder| Opened {
+        socket,
+        to: Correspondent::Connected,
+        folder,
+    };
     match address.endpoint() {
         Endpoint::Inet { .. } => {
             let mut first = None;
@@ -181,13 +210,26 @@ pub fn connect(
             let kinds: Vec<On> = found.iter().copied().map(kind).collect();
             options.settings.check(&kinds)?;
             for to in found {
-                match connect_udp(to, options) {
-                    Ok(socket) => return Ok((socket, None)),
+                let opened = match to.ip().is_multicast() || options.settings.has("SO_BROADCAST") {
+                    true => open_udp(to, options).and_then(|socket| {
+                        Ok(Opened {
+                            socket: DatagramSocket::from_udp(socket.into(), false, false)?,
+                            to: Correspondent::Inet(to),
+                            folder: None,
+                        })
+                    }),
+                    false => connect_udp(to, options).map(|socket| connected(socket, None)),
+                };
+                match opened {
+                    Ok(opened) => return Ok(opened),
                     Err(Unopened::Setting(error)) => return Err(error),
                     Err(Unopened::Io(error)) => first = first.or(Some(error)),
                 }
             }
             Err(match first {
+                Some(error) if error.kind() == io::ErrorKind::PermissionDenied => cannot()
+                    .because(error)
+                    .hint("if that is a whole network, say so: -o SO_BROADCAST=1"),
                 Some(error) => cannot().because(error),
                 None => cannot(),
             })
@@ -195,7 +237,9 @@ pub fn connect(
         #[cfg(unix)]
         Endpoint::Unix(name) => {
             options.settings.check(&[On::UNIX_DATAGRAM])?;
-            connect_unix(name, options).map_err(|error| match error {
+            let opened =
+                connect_unix(name, options).map(|(socket, folder)| connected(socket, Some(folder)));
+            opened.map_err(|error| match error {
                 Unopened::Setting(error) => error,
                 Unopened::Io(error) => match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -222,6 +266,14 @@ fn kind(at: SocketAddr) -> On {
 }
 
 fn connect_udp(to: SocketAddr, options: &DialOptions) -> Result<DatagramSocket, Unopened> {
+    let socket = open_udp(to, options)?;
+    socket.connect(&to.into())?;
+    options.settings.apply(&socket, kind(to), When::Connected)?;
+    Ok(DatagramSocket::from_udp(socket.into(), false, false)?)
+}
+
+/// A socket that can send to that address.
+fn open_udp(to: SocketAddr, options: &DialOptions) -> Result<Socket, Unopened> {
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
     options.buffers.set(&socket)?;
     options.settings.apply(&socket, kind(to), When::Before)?;
@@ -231,10 +283,8 @@ fn connect_udp(to: SocketAddr, options: &DialOptions) -> Result<DatagramSocket, 
     };
     // Windows does not send from a socket without a port.
     socket.bind(&any.into())?;
-    socket.connect(&to.into())?;
-    options.settings.apply(&socket, kind(to), When::Connected)?;
     socket.set_nonblocking(true)?;
-    Ok(DatagramSocket::from_udp(socket.into(), false, false)?)
+    Ok(socket)
 }
 
 /// An answer needs an address to go to, so this end gets a file too, in a directory of its own.
@@ -242,7 +292,7 @@ fn connect_udp(to: SocketAddr, options: &DialOptions) -> Result<DatagramSocket, 
 fn connect_unix(
     name: &UnixName,
     options: &DialOptions,
-) -> Result<(DatagramSocket, Option<tempfile::TempDir>), Unopened> {
+) -> Result<(DatagramSocket, tempfile::TempDir), Unopened> {
     let to = match name {
         UnixName::Path(path) => socket2::SockAddr::unix(path)?,
         UnixName::Abstract(name) => socket2::SockAddr::unix(format!("\0{name}"))?,
@@ -256,5 +306,5 @@ fn connect_unix(
     socket.bind(&socket2::SockAddr::unix(folder.path().join("end"))?)?;
     socket.connect(&to)?;
     socket.set_nonblocking(true)?;
-    Ok((DatagramSocket::from_unix(socket.into()), Some(folder)))
+    Ok((DatagramSocket::from_unix(socket.into()), folder))
 }

@@ -20,6 +20,10 @@ struct Probe {
     later: Option<Outgoing>,
     deadline: Option<Duration>,
     done: bool,
+    /// Sends one more on each that comes, until so many have.
+    chain: Option<(UdpSocket, usize)>,
+    /// How many came before the time that went with them.
+    before_their_time: usize,
 }
 
 impl DatagramMachine for Probe {
@@ -27,6 +31,12 @@ impl DatagramMachine for Probe {
 
     fn received(&mut self, now: Now, arrival: &Arrival, bytes: &mut [u8]) -> Answer {
         self.arrivals.push(arrival.clone());
+        self.before_their_time += usize::from(arrival.kernel_micros > Some(now.unix_micros));
+        if let Some((socket, count)) = &self.chain
+            && self.arrivals.len() < *count
+        {
+            socket.send(b"more").unwrap();
+        }
         if bytes == b"later" {
             self.deadline = Some(now.since_start);
             self.later = Some(Outgoing {
@@ -87,8 +97,14 @@ impl Running {
 
     /// Something is done between binding and running, so that what is sent then is there all at once.
     fn after(text: &str, options: &BindOptions, before: impl FnOnce(u16)) -> Self {
+        Self::with_machine(text, options, |port| {
+            before(port);
+            Probe::default()
+        })
+    }
+
+    fn with_machine(text: &str, options: &BindOptions, make: impl FnOnce(u16) -> Probe) -> Self {
         let address = Address::parse(text, Use::Listen { default_port: 0 }).unwrap();
-        let mut driver = DatagramLoop::new(Probe::default()).unwrap();
         let mut bound = bind(&address, options).unwrap();
         assert_eq!(bound.len(), 1);
         let Bound {
@@ -96,7 +112,7 @@ impl Running {
             address,
             file,
         } = bound.remove(0);
-        before(port_of(&address));
+        let mut driver = DatagramLoop::new(make(port_of(&address))).unwrap();
         driver.add(socket).unwrap();
         let handle = driver.handle();
         let thread = thread::spawn(move || {
@@ -249,6 +265,32 @@ fn the_answer_comes_from_the_address_that_was_asked_and_tells_the_time() {
             .all(|arrival| arrival.kernel_micros > Some(1_600_000_000_000_000))
     );
     assert_eq!(probe.undelivered, 0);
+}
+
+/// Each one comes while the one before it is looked at: the time that goes with it is not that of the turn's beginning.
+#[cfg(target_os = "linux")]
+#[test]
+fn none_comes_later_than_it_is_handed_over() {
+    let options = BindOptions {
+        times: true,
+        ..BindOptions::default()
+    };
+    let client = client("127.0.0.1:0");
+    const COUNT: usize = 100;
+    let server = Running::with_machine("udp://127.0.0.1:0", &options, |port| {
+        client.connect(("127.0.0.1", port)).unwrap();
+        client.send(b"first").unwrap();
+        Probe {
+            chain: Some((client.try_clone().unwrap(), COUNT)),
+            ..Probe::default()
+        }
+    });
+    for _ in 0..COUNT {
+        client.recv(&mut [0; 10]).unwrap();
+    }
+    let probe = server.end();
+    assert_eq!(probe.arrivals.len(), COUNT);
+    assert_eq!(probe.before_their_time, 0);
 }
 
 #[cfg(unix)]

@@ -22,6 +22,8 @@ enum Farewell {
     CloseWanted,
     /// Our direction is closed; input is thrown away until the peer closes too or a moment has passed.
     Lingering,
+    /// As soon as the peer has all that was written, the connection is dropped; nothing more is read.
+    Dropping,
 }
 
 /// What decides whether a connection is read. Kept apart from the socket so that a test can try
@@ -44,6 +46,8 @@ pub(super) struct State {
     pub(super) queued: bool,
     /// On the list of those whose outbox is written on in the next turn.
     pub(super) unwritten: bool,
+    /// It is dropped with RST.
+    pub(super) resets: bool,
     /// Bytes thrown away while lingering.
     discarded: usize,
     farewell: Farewell,
@@ -55,7 +59,7 @@ impl State {
         let wanted = match self.farewell {
             Farewell::None | Farewell::FinishWanted | Farewell::Finished => appetite > 0,
             // The outbox is still being written; input may wait in the kernel.
-            Farewell::CloseWanted => false,
+            Farewell::CloseWanted | Farewell::Dropping => false,
             Farewell::Lingering => true,
         };
         self.readable && !self.ended && wanted
@@ -68,7 +72,10 @@ impl State {
 
     /// Whether we have not said FIN yet.
     pub(super) fn our_side_open(&self) -> bool {
-        !matches!(self.farewell, Farewell::Finished | Farewell::Lingering)
+        !matches!(
+            self.farewell,
+            Farewell::Finished | Farewell::Lingering | Farewell::Dropping
+        )
     }
 
     /// Whether a farewell waits for the outbox to be empty.
@@ -87,22 +94,33 @@ impl State {
 
     /// Whether input is expected at all, now or later.
     pub(super) fn input_open(&self) -> bool {
-        !self.ended && self.farewell != Farewell::CloseWanted
+        !self.ended && !matches!(self.farewell, Farewell::CloseWanted | Farewell::Dropping)
     }
 
     /// Whether the machine still hears of this connection's input and room.
     pub(super) fn tells_machine(&self) -> bool {
-        self.farewell != Farewell::Lingering
+        !self.lingering()
     }
 
+    /// Whether the machine has done with it.
     pub(super) fn lingering(&self) -> bool {
-        self.farewell == Farewell::Lingering
+        matches!(self.farewell, Farewell::Lingering | Farewell::Dropping)
+    }
+
+    /// It is to be dropped as soon as the peer has what was written. Says whether that is new.
+    pub(super) fn is_to_be_dropped(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.farewell, Farewell::Dropping);
+        before != Farewell::Dropping
+    }
+
+    pub(super) fn dropping(&self) -> bool {
+        self.farewell == Farewell::Dropping
     }
 
     /// The machine said goodbye: to both directions or to ours alone.
     pub(super) fn say_farewell(&mut self, both: bool) {
         self.farewell = match (self.farewell, both) {
-            (Farewell::Lingering, _) => Farewell::Lingering,
+            (Farewell::Lingering | Farewell::Dropping, _) => self.farewell,
             (_, true) | (Farewell::CloseWanted, _) => Farewell::CloseWanted,
             (Farewell::Finished, false) => Farewell::Finished,
             (_, false) => Farewell::FinishWanted,
@@ -114,7 +132,9 @@ impl State {
         self.farewell = match self.farewell {
             Farewell::FinishWanted => Farewell::Finished,
             Farewell::CloseWanted => Farewell::Lingering,
-            Farewell::None | Farewell::Finished | Farewell::Lingering => return false,
+            Farewell::None | Farewell::Finished | Farewell::Lingering | Farewell::Dropping => {
+                return false;
+            }
         };
         true
     }

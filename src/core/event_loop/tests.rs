@@ -866,7 +866,7 @@ fn what_is_accepted_is_shared_in_turn() {
 }
 
 #[test]
-fn a_reset_on_purpose_is_seen_as_one_and_is_the_last_that_is_said() {
+fn a_reset_on_purpose_is_seen_as_one_and_is_reported() {
     let running = Running::start(|_| {});
     let (mut ours, conn) = running.connect();
     running.carry_out(move |probe, _| {
@@ -876,6 +876,7 @@ fn a_reset_on_purpose_is_seen_as_one_and_is_the_last_that_is_said() {
     });
     let error = ours.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(running.next(), Seen::Closed(conn, Ending::Drained));
     let (_other, _) = running.connect();
     running.stop();
 }

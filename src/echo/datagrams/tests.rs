@@ -29,7 +29,7 @@ impl World {
 
     fn with_count(config: Config, count: Option<u64>) -> Self {
         let tally = Arc::new(Tally::default());
-        let ours = vec!["127.0.0.1:9000".parse().ok()];
+        let ours = vec![Correspondent::Inet("127.0.0.1:9000".parse().unwrap())];
         let guard = Guard::new(ours, config.source_rate, 1);
         let door = Arc::new(Door::new(1, count));
         Self {
@@ -155,6 +155,42 @@ fn one_that_is_held_back_goes_after_the_next_or_when_none_comes() {
     world.pass(HELD_BACK);
     assert_eq!(world.sent, [b"b", b"a", b"c"]);
     assert_eq!(world.machine.waiting_bytes, 0);
+}
+
+/// What is held back for one is not let go by what another sends.
+#[test]
+fn each_correspondent_has_an_order_of_its_own() {
+    let mut world = World::new(chaotic(|c| c.reorder = always()));
+    let (one, other) = ("127.0.0.1:40000", "127.0.0.1:40001");
+    world.receive_from(one, b"a");
+    world.receive_from(other, b"A");
+    assert!(world.sent.is_empty());
+    world.receive_from(one, b"b");
+    assert_eq!(world.sent, [b"b", b"a"]);
+    world.receive_from(other, b"B");
+    assert_eq!(world.sent[2..], [b"B", b"A"]);
+    world.receive_from(one, b"c");
+    world.pass(HELD_BACK);
+    assert_eq!(world.sent[4..], [b"c"]);
+    assert!(world.machine.held_back.is_empty());
+    assert_eq!(world.machine.waiting_bytes, 0);
+}
+
+/// Whether somebody is answered may hang on the time, which must not change what is done to the others.
+#[test]
+fn those_that_are_not_answered_have_a_number_too() {
+    let got = |silent: bool| {
+        let mut world = World::new(chaotic(|c| c.drop = Probability::new(0.5).unwrap()));
+        for number in 0..100 {
+            match silent && number % 2 == 0 {
+                true => world.receive_from("192.0.2.1:7", &[number]),
+                false => world.receive(&[number]),
+            }
+        }
+        world.sent.retain(|answer| answer[0] % 2 == 1);
+        world.sent
+    };
+    assert_eq!(got(true), got(false));
 }
 
 #[test]

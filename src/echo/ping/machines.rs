@@ -234,6 +234,7 @@ impl Machine for StreamPinger {
 #[derive(Debug)]
 pub struct DatagramPinger {
     probes: Probes,
+    to: Correspondent,
     actions: VecDeque<Reply>,
     cut: Option<Cut>,
     /// The last thing that the system said of the peer.
@@ -241,10 +242,11 @@ pub struct DatagramPinger {
 }
 
 impl DatagramPinger {
-    /// By this plan.
-    pub fn new(plan: Plan) -> Self {
+    /// By this plan, to that correspondent.
+    pub fn new(plan: Plan, to: Correspondent) -> Self {
         Self {
             probes: Probes::new(plan, Duration::ZERO),
+            to,
             actions: VecDeque::new(),
             cut: None,
             complaint: None,
@@ -282,7 +284,7 @@ impl DatagramMachine for DatagramPinger {
         Some(Outgoing {
             route: Route {
                 socket: 0,
-                peer: Correspondent::Connected,
+                peer: self.to.clone(),
                 local: None,
             },
             bytes: self.probes.plan().probe(seq),

@@ -8,17 +8,20 @@ pub mod probes;
 pub mod summary;
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cli::PingArgs;
 use crate::core::address::{Address, Scheme, Use};
-use crate::core::datagram::{self, DatagramLoop};
+use crate::core::datagram::contract::Correspondent;
+use crate::core::datagram::{self, DatagramLoop, Opened};
 use crate::core::dial::{Dialled, Dialler, Person, Step};
 use crate::core::event_loop::EventLoop;
-use crate::core::machine::Origin;
+use crate::core::machine::{Origin, Signal};
 use crate::core::secure::tls::Connector;
 use crate::core::secure::unwelcome::{NOT_LET_IN, not_let_in};
-use crate::core::signal::{self, Word};
+use crate::core::signal;
 use crate::echo::ping::machines::{Cut, DatagramPinger, Reply, StreamPinger};
 use crate::echo::ping::probes::{HEADER, Pace, Plan, Probes};
 use crate::echo::ping::summary::{Opening, Summary, human, picture};
@@ -52,7 +55,12 @@ pub fn run(ui: &Ui, args: &PingArgs) -> Result<()> {
     let address = Address::parse(&args.address, Use::Connect { default_port: None })?;
     let plan = plan(args, &address)?;
     let connector = tls::connector(ui, &args.tls, &address)?;
-    let (cut, summary, times) = match address.scheme() {
+    let Outcome {
+        cut,
+        summary,
+        times,
+        unheard,
+    } = match address.scheme() {
         Scheme::Udp => by_datagrams(ui, args, &address, plan)?,
         Scheme::Tcp | Scheme::Tls => over_a_stream(ui, args, &address, connector, plan)?,
     };
@@ -62,11 +70,15 @@ pub fn run(ui: &Ui, args: &PingArgs) -> Result<()> {
     } else {
         let mut text = summary.text(ui.width());
         if std::io::stdout().is_terminal() {
-            text.push_str(&picture(&times));
+            text.push_str(&picture(&times, ui.width()));
         }
         let _ = ui.write(text.as_bytes())?;
     }
-    verdict(&summary, cut)
+    match unheard {
+        // `ping | head`: that is no error, and what is on its way is not lost.
+        true => Ok(()),
+        false => verdict(&summary, cut),
+    }
 }
 
 fn plan(args: &PingArgs, address: &Address) -> Result<Plan> {
@@ -99,11 +111,63 @@ fn plan(args: &PingArgs, address: &Address) -> Result<Plan> {
     })
 }
 
-type Outcome = (Option<Cut>, Summary, Vec<Duration>);
+/// What has come of a run.
+struct Outcome {
+    cut: Option<Cut>,
+    summary: Summary,
+    times: Vec<Duration>,
+    /// It was ended because nobody read what it told.
+    unheard: bool,
+}
 
-/// Whether answers are told of one by one.
-fn tells_replies(ui: &Ui, args: &PingArgs) -> bool {
-    !ui.quiet() && (ui.json() || args.flood.is_none())
+/// Tells of answers one by one, if that is wanted.
+struct Teller {
+    reporter: Option<Reporter<Reply>>,
+    unheard: bool,
+}
+
+impl Teller {
+    fn start(ui: &Ui, args: &PingArgs) -> Self {
+        let tells = !ui.quiet() && (ui.json() || args.flood.is_none());
+        Self {
+            reporter: tells.then(|| Reporter::start(ui)),
+            unheard: false,
+        }
+    }
+
+    /// `false`: nobody listens any more.
+    fn tell(&mut self, reply: Reply) -> bool {
+        if let Some(reporter) = &self.reporter {
+            self.unheard |= !reporter.is_heard(reply);
+        }
+        !self.unheard
+    }
+
+    fn finish(self, cut: Option<Cut>) -> bool {
+        match (self.reporter, cut) {
+            // Who has sent it a signal wants it to end, read or not.
+            (Some(reporter), Some(Cut::Signal(_))) => reporter.finish(),
+            (Some(reporter), _) => reporter.finish_all(),
+            (None, _) => {}
+        }
+        self.unheard
+    }
+}
+
+/// Hands signals to the loop. Once what this returns is set the loop is over, and a signal ends the process, which may
+/// wait for somebody to read what it has told.
+fn watch_signals(
+    mut deliver: impl FnMut(Signal) -> bool + Send + 'static,
+) -> Result<Arc<AtomicBool>> {
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&over);
+    signal::tell(move |signal| {
+        if is_over.load(Ordering::Relaxed) || !deliver(signal) {
+            std::process::exit(i32::from(Kind::Signal(signal.number()).status()));
+        }
+        true
+    })?;
+    Ok(over)
 }
 
 fn over_a_stream(
@@ -132,55 +196,77 @@ fn over_a_stream(
     let Dialled { transport, peer } = dialler.connect(person, &mut watch)?;
     let mut driver = EventLoop::new(StreamPinger::new(plan.clone()))?;
     let handle = driver.handle();
-    signal::watch(driver.handle())?;
-    handle
+    let over = watch_signals(move |signal| handle.signal(signal).is_ok())?;
+    driver
+        .handle()
         .adopt(transport, peer, Origin(0))
         .map_err(|gone| Error::new(Kind::Other, "cannot begin").because(gone))?;
-    let reporter = tells_replies(ui, args).then(|| Reporter::start(ui));
-    driver.run(&mut |reply, _| {
-        if let Some(reporter) = &reporter {
-            reporter.report(reply);
+    let mut teller = Teller::start(ui, args);
+    driver.run(&mut |reply, handle| {
+        if !teller.tell(reply) {
+            // A loop that has ended need not be ended.
+            let _ = handle.signal(Signal::HangUp);
         }
     })?;
-    if let Some(reporter) = reporter {
-        reporter.finish();
-    }
+    over.store(true, Ordering::Relaxed);
     let machine = driver.machine();
     let cut = machine.cut();
+    let unheard = teller.finish(cut);
     let none = Probes::new(plan, Duration::ZERO);
     let probes = machine.probes().unwrap_or(&none);
     let summary = Summary::of(address.to_string(), opening, probes);
-    Ok((cut, summary, probes.times().to_vec()))
+    Ok(Outcome {
+        cut,
+        summary,
+        times: probes.times().to_vec(),
+        unheard,
+    })
 }
 
 fn by_datagrams(ui: &Ui, args: &PingArgs, address: &Address, plan: Plan) -> Result<Outcome> {
     let settings = args.sockopt.settings();
-    let (socket, _folder) = datagram::connect(address, &args.dial.options(settings.clone()))?;
+    let Opened {
+        socket,
+        to,
+        folder: _folder,
+    } = datagram::connect(address, &args.dial.options(settings.clone()))?;
+    let connected = socket.socket().peer_addr().ok();
+    match (&to, connected.and_then(|peer| peer.as_socket())) {
+        (Correspondent::Inet(group), _) => {
+            ui.detail(1, &format!("sending to all at {group}"));
+        }
+        (_, Some(peer)) => ui.detail(1, &format!("sending to {peer}")),
+        (_, None) => {}
+    }
     ui.granted(address, &settings, &socket.socket());
-    let mut driver = DatagramLoop::new(DatagramPinger::new(plan))?;
+    let mut driver = DatagramLoop::new(DatagramPinger::new(plan, to))?;
     driver.add(socket)?;
     let handle = driver.handle();
-    signal::watch_with_status(move |word| match word {
-        Word::Signal(signal) => handle.signal(signal).is_ok(),
-        Word::Status => true,
-    })?;
-    let reporter = tells_replies(ui, args).then(|| Reporter::start(ui));
+    let over = watch_signals(move |signal| handle.signal(signal).is_ok())?;
+    let mut teller = Teller::start(ui, args);
+    let handle = driver.handle();
     driver.run(&mut |reply| {
-        if let Some(reporter) = &reporter {
-            reporter.report(reply);
+        if !teller.tell(reply) {
+            // As above.
+            let _ = handle.signal(Signal::HangUp);
         }
     })?;
-    if let Some(reporter) = reporter {
-        reporter.finish();
-    }
+    over.store(true, Ordering::Relaxed);
     let machine = driver.machine();
+    let cut = machine.cut();
+    let unheard = teller.finish(cut);
     if let Some(kind) = machine.complaint() {
         let why = std::io::Error::from(kind);
         ui.warn(&format!("{address:#}: {}", IoReason(&why)));
     }
     let probes = machine.probes();
     let summary = Summary::of(address.to_string(), Opening::default(), probes);
-    Ok((machine.cut(), summary, probes.times().to_vec()))
+    Ok(Outcome {
+        cut,
+        summary,
+        times: probes.times().to_vec(),
+        unheard,
+    })
 }
 
 /// What the exit status says. Damage is worse than loss: it passes for data.

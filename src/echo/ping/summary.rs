@@ -12,8 +12,11 @@ use crate::echo::ping::probes::{Counts, Probes};
 /// How many rows the picture of the spread has at the most.
 const ROWS: usize = 10;
 
-/// How wide its longest bar is: with the times before it and the count behind, 40 columns and a few.
+/// How wide its longest bar is, where there is room for it.
 const BAR: usize = 24;
+
+/// How wide the times before the bars are.
+const TIME: usize = 10;
 
 /// The times of the probes that came back intact, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -207,9 +210,9 @@ pub fn human(micros: f64) -> String {
     }
 }
 
-/// How the times are spread, as bars: each row goes on from the one above by the same factor. Nothing where
-/// there is nothing to compare.
-pub fn picture(times: &[Duration]) -> String {
+/// How the times are spread, as bars, on a screen of so many columns, if that is known: each row goes on from the one
+/// above by the same factor. Nothing where there is nothing to compare.
+pub fn picture(times: &[Duration], width: Option<usize>) -> String {
     let mut out = String::new();
     let Some(Times { min_us, max_us, .. }) = Times::of(times) else {
         return out;
@@ -226,10 +229,14 @@ pub fn picture(times: &[Duration]) -> String {
         counts[(row as usize).min(ROWS - 1)] += 1;
     }
     let most = counts.into_iter().max().unwrap_or(1).max(1);
+    // Beside a bar stand the time, the count and two spaces.
+    let beside = TIME + most.to_string().len() + 2;
+    let longest = width.map_or(BAR, |width| width.saturating_sub(beside).clamp(1, BAR));
     let mut from = low;
     for count in counts {
-        let bar = "#".repeat((count * BAR).div_ceil(most));
-        let _ = writeln!(out, "{:>10} {bar} {count}", human(from));
+        let bar = "#".repeat((count * longest).div_ceil(most));
+        let gap = if bar.is_empty() { "" } else { " " };
+        let _ = writeln!(out, "{:>TIME$} {bar}{gap}{count}", human(from));
         from *= factor;
     }
     out
@@ -267,7 +274,7 @@ mod tests {
     #[test]
     fn the_picture_counts_every_time_once() {
         let times = micros_of(&[10, 10, 10, 20, 40, 1000]);
-        let picture = picture(&times);
+        let picture = picture(&times, None);
         let rows: Vec<&str> = picture.lines().collect();
         assert_eq!(rows.len(), ROWS);
         let total: usize = rows
@@ -281,10 +288,24 @@ mod tests {
             "{picture}"
         );
         assert_eq!(
-            super::picture(&micros_of(&[5, 5])),
+            super::picture(&micros_of(&[5, 5]), None),
             "",
             "nothing to compare"
         );
+    }
+
+    #[test]
+    fn a_narrow_screen_has_shorter_bars() {
+        let mut many = micros_of(&[10; 12_345]);
+        many.extend(micros_of(&[20, 1000]));
+        for (width, longest) in [(80, BAR), (40, 23), (20, 3), (5, 1)] {
+            let picture = picture(&many, Some(width));
+            let first = picture.lines().next().unwrap();
+            assert_eq!(first.matches('#').count(), longest, "{picture}");
+            let widest = picture.lines().map(|row| row.chars().count()).max();
+            assert!(widest <= Some(width.max(18)), "{width}: {picture}");
+            assert!(!picture.contains("  0"), "{picture}");
+        }
     }
 
     #[test]

@@ -179,6 +179,11 @@ impl TlsStream {
         Ok(taken)
     }
 
+    /// Whether something is encrypted that is not with the kernel yet.
+    pub fn holds_output(&self) -> bool {
+        matches!(&self.stage, Stage::Begun(connection) if connection.wants_write())
+    }
+
     /// Sends what is encrypted. `true`: all of it is with the kernel.
     pub fn flush(&mut self) -> io::Result<bool> {
         let Stage::Begun(connection) = &mut self.stage else {
