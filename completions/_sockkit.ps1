@@ -54,8 +54,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Put out a client that is silent for this long, after a warning; off: never')
             [CompletionResult]::new('--max-clients', '--max-clients', [CompletionResultType]::ParameterName, 'Let in this many clients at once')
-            [CompletionResult]::new('--max-per-ip', '--max-per-ip', [CompletionResultType]::ParameterName, 'Let in this many clients from one IP address')
-            [CompletionResult]::new('--max-rooms', '--max-rooms', [CompletionResultType]::ParameterName, 'Open this many rooms at most')
+            [CompletionResult]::new('--max-per-ip', '--max-per-ip', [CompletionResultType]::ParameterName, 'Let in this many clients from one IP address, or one /64 of IPv6')
+            [CompletionResult]::new('--max-rooms', '--max-rooms', [CompletionResultType]::ParameterName, 'Keep this many rooms at most; those that are empty make way')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Take this many lines per second from one client, after a burst of so many at once; off: any')
             [CompletionResult]::new('--max-line', '--max-line', [CompletionResultType]::ParameterName, 'Refuse longer lines; 64 bytes to 1 MiB')
             [CompletionResult]::new('--send-queue', '--send-queue', [CompletionResultType]::ParameterName, 'Keep this much for a client that does not read; at least 8 times --max-line')
@@ -219,11 +219,11 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;echo' {
+            [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Send back with this text before each line or datagram, which is cut in the same way')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Serve this many connections and datagrams and exit')
+            [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print what was counted so far this often; SIGUSR1 asks for it once')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
-            [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Send back with this text before each line or datagram')
-            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Serve this many connections and datagrams and exit')
-            [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print what was counted so far this often')
             [CompletionResult]::new('--send-buffer', '--send-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s send buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--backlog', '--backlog', [CompletionResultType]::ParameterName, 'Let this many connections wait to be accepted')
@@ -249,9 +249,9 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--corrupt', '--corrupt', [CompletionResultType]::ParameterName, 'Damage each byte of a connection, and each datagram, with this probability')
             [CompletionResult]::new('--drop', '--drop', [CompletionResultType]::ParameterName, 'Leave a datagram unanswered with this probability')
             [CompletionResult]::new('--duplicate', '--duplicate', [CompletionResultType]::ParameterName, 'Answer a datagram twice with this probability')
-            [CompletionResult]::new('--reorder', '--reorder', [CompletionResultType]::ParameterName, 'Answer a datagram after the next one with this probability')
+            [CompletionResult]::new('--reorder', '--reorder', [CompletionResultType]::ParameterName, 'Answer a datagram after the sender''s next one, or 200 ms later, with this probability')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
-            [CompletionResult]::new('--timestamp', '--timestamp', [CompletionResultType]::ParameterName, 'Send back with the time before each line; before each datagram with the times of receipt and answer')
+            [CompletionResult]::new('--timestamp', '--timestamp', [CompletionResultType]::ParameterName, 'Send back with the time before each line; before each datagram with the times of receipt and answer, and cut to the length that came if it goes to another machine')
             [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Print what comes, in hexadecimal and as text')
             [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Serve one connection or datagram and exit')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
@@ -271,8 +271,6 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;ping' {
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
-            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Send this many probes')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Send this many probes')
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Send one this often')
@@ -281,6 +279,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'Send probes of this size')
             [CompletionResult]::new('--flood', '--flood', [CompletionResultType]::ParameterName, 'Send the next probe as soon as one is back, with this many on their way [8 if N is left out]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait this long for a probe before it counts as lost')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--send-buffer', '--send-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s send buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Give up connecting after this long, all addresses of a name together')

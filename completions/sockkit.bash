@@ -244,20 +244,12 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__echo)
-            opts="-o -4 -6 -q -v -h --sockopt --timestamp --prefix --hex --once --count --stats --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --join --idle-timeout --threads --cert --key --self-signed --ephemeral --client-ca --max-clients --max-bytes --source-rate --seed --delay --jitter --rate --slice --stall-after --reset-after --truncate-after --close-after --corrupt --drop --duplicate --reorder --json --quiet --verbose --color --help"
+            opts="-o -4 -6 -q -v -h --timestamp --prefix --hex --once --count --stats --sockopt --ipv4 --ipv6 --send-buffer --recv-buffer --backlog --reuse-port --unix-mode --join --idle-timeout --threads --cert --key --self-signed --ephemeral --client-ca --max-clients --max-bytes --source-rate --seed --delay --jitter --rate --slice --stall-after --reset-after --truncate-after --close-after --corrupt --drop --duplicate --reorder --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --sockopt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -267,6 +259,14 @@ _sockkit() {
                     return 0
                     ;;
                 --stats)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -507,20 +507,12 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__ping)
-            opts="-o -c -i -s -4 -6 -q -v -h --sockopt --count --interval --size --flood --timeout --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --ca --fingerprint --server-name --client-cert --client-key --insecure --json --quiet --verbose --color --help"
+            opts="-c -i -s -o -4 -6 -q -v -h --count --interval --size --flood --timeout --sockopt --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --ca --fingerprint --server-name --client-cert --client-key --insecure --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --sockopt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --count)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -550,6 +542,14 @@ _sockkit() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

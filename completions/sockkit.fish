@@ -51,8 +51,8 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l client-ca
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l idle-timeout -d 'Put out a client that is silent for this long, after a warning; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-clients -d 'Let in this many clients at once' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-ip -d 'Let in this many clients from one IP address' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-rooms -d 'Open this many rooms at most' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-per-ip -d 'Let in this many clients from one IP address, or one /64 of IPv6' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-rooms -d 'Keep this many rooms at most; those that are empty make way' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l rate -d 'Take this many lines per second from one client, after a burst of so many at once; off: any' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l max-line -d 'Refuse longer lines; 64 bytes to 1 MiB' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand serve-chat" -l send-queue -d 'Keep this much for a client that does not read; at least 8 times --max-line' -r
@@ -189,10 +189,10 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l json -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l prefix -d 'Send back with this text before each line or datagram' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l prefix -d 'Send back with this text before each line or datagram, which is cut in the same way' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l count -d 'Serve this many connections and datagrams and exit' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'Print what was counted so far this often' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l stats -d 'Print what was counted so far this often; SIGUSR1 asks for it once' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l backlog -d 'Let this many connections wait to be accepted' -r
@@ -218,11 +218,11 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l close-after -d 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l corrupt -d 'Damage each byte of a connection, and each datagram, with this probability' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l drop -d 'Leave a datagram unanswered with this probability' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l duplicate -d 'Answer a datagram twice with this probability' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reorder -d 'Answer a datagram after the next one with this probability' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l reorder -d 'Answer a datagram after the sender\'s next one, or 200 ms later, with this probability' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamp -d 'Send back with the time before each line; before each datagram with the times of receipt and answer'
+complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l timestamp -d 'Send back with the time before each line; before each datagram with the times of receipt and answer, and cut to the length that came if it goes to another machine'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l hex -d 'Print what comes, in hexadecimal and as text'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l once -d 'Serve one connection or datagram and exit'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s 4 -l ipv4 -d 'Use IPv4 only'
@@ -234,12 +234,12 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand echo" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s c -l count -d 'Send this many probes' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s i -l interval -d 'Send one this often' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s s -l size -d 'Send probes of this size' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l flood -d 'Send the next probe as soon as one is back, with this many on their way [8 if N is left out]' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l timeout -d 'Wait this long for a probe before it counts as lost' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand ping" -l connect-timeout -d 'Give up connecting after this long, all addresses of a name together' -r

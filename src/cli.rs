@@ -372,11 +372,11 @@ pub struct ServeChatArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Limits")]
     pub max_clients: u32,
-    /// Let in this many clients from one IP address
+    /// Let in this many clients from one IP address, or one /64 of IPv6
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Limits")]
     pub max_per_ip: u32,
-    /// Open this many rooms at most
+    /// Keep this many rooms at most; those that are empty make way
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Limits")]
     pub max_rooms: u32,

@@ -337,6 +337,47 @@ fn messages_are_handed_to_a_program_without_a_shell() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_not_there_is_told_before_anything_is_done() {
+    // Nothing listens there, which would be another status.
+    let run = run_with(&["chat", "127.0.0.1:1", "--exec", "/no/such/program"], "");
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(
+        stderr(&run),
+        "sockkit: cannot run /no/such/program: no such file or directory\n"
+    );
+}
+
+#[test]
+fn what_could_not_be_sent_behind_a_farewell_is_a_mistake() {
+    let quits = [
+        "chat",
+        "127.0.0.1:1",
+        "--send",
+        "/quit bye",
+        "--send",
+        "more",
+    ];
+    let run = run_with(&quits, "");
+    assert_eq!(run.status.code(), Some(2), "{}", stderr(&run));
+    assert!(stderr(&run).contains("nothing can be sent after /quit bye"));
+    // As the last it is what it should be.
+    let server = Server::start(&[]);
+    let mut ann = server.nc().called("ann");
+    let last = [
+        "chat",
+        server.address(),
+        "--send",
+        "hi",
+        "--send",
+        "/quit bye",
+    ];
+    let run = run_with(&last, "");
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    assert!(ann.until("> hi").starts_with("<guest"));
+}
+
 #[test]
 fn raw_talks_to_any_server_of_lines() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -28,30 +28,46 @@ struct Record<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    author: Option<RecordAuthor<'a>>,
+    author: Option<SessionNumber<'a>>,
 }
 
-/// Sixteen hexadecimal digits: a JSON number of 64 bits is not safe with every reader.
+/// An [`Author`] as it is written. The session is sixteen hexadecimal digits: a JSON number of 64 bits is not safe
+/// with every reader.
 #[derive(Serialize, Deserialize)]
-struct RecordAuthor<'a> {
+pub(super) struct SessionNumber<'a> {
     #[serde(borrow)]
     session: Cow<'a, str>,
     seq: u64,
 }
 
+impl From<Author> for SessionNumber<'_> {
+    fn from(author: Author) -> Self {
+        Self {
+            session: format!("{:016x}", author.session).into(),
+            seq: author.seq,
+        }
+    }
+}
+
+impl SessionNumber<'_> {
+    /// What was written, if it was one.
+    pub(super) fn author(&self) -> Option<Author> {
+        Some(Author {
+            session: u64::from_str_radix(&self.session, 16).ok()?,
+            seq: self.seq,
+        })
+    }
+}
+
 /// Appends the line of `entry`.
 pub fn write(out: &mut Vec<u8>, entry: &Entry) {
-    let author = entry.author.map(|author| RecordAuthor {
-        session: format!("{:016x}", author.session).into(),
-        seq: author.seq,
-    });
     let record = Record {
         id: entry.id,
         time: entry.time,
         kind: entry.kind,
         nick: Cow::Borrowed(&*entry.nick),
         text: Cow::Borrowed(&*entry.text),
-        author,
+        author: entry.author.map(SessionNumber::from),
     };
     encode(out, &record);
 }
@@ -61,10 +77,7 @@ pub fn read(line: &[u8]) -> Option<Entry> {
     let record: Record<'_> = serde_json::from_slice(line).ok()?;
     let author = match record.author {
         None => None,
-        Some(author) => Some(Author {
-            session: u64::from_str_radix(&author.session, 16).ok()?,
-            seq: author.seq,
-        }),
+        Some(author) => Some(author.author()?),
     };
     Some(Entry {
         id: record.id,

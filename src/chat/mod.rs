@@ -1,5 +1,6 @@
 //! The chat: a room is a log, a client is a cursor in it.
 
+pub mod authors;
 pub mod client;
 pub mod command;
 pub mod feed;

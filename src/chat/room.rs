@@ -192,12 +192,12 @@ impl Room {
         self.remember(entry);
     }
 
-    /// Takes up what the log knows beyond the lines that were restored: the highest id it ever gave, and the last
+    /// Takes up what is known beyond the lines that were restored: the highest id that was ever given, and the last
     /// topic, which may be older than they are.
-    pub fn resume(&mut self, last_id: u64, topic: Option<&Entry>) {
+    pub fn resume(&mut self, last_id: u64, topic: Option<Box<str>>) {
         self.last_id = self.last_id.max(last_id);
-        if let Some(topic) = topic {
-            self.set_topic(topic);
+        if topic.is_some() {
+            self.topic = topic;
         }
     }
 
@@ -408,9 +408,9 @@ impl Room {
             .map_or(self.last_id + 1, |entry| entry.id)
     }
 
-    /// Whether nothing was ever said here.
-    pub fn is_silent(&self) -> bool {
-        self.last_id == 0
+    /// When the last line was said that is still kept.
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.entries.back().map(|entry| entry.time)
     }
 
     /// Whether a feed has grown so much that it is worth looking for what can be dropped.

@@ -51,13 +51,14 @@ pub fn run(ui: &Ui, args: &ServeChatArgs) -> Result<()> {
     let mut server = Server::new(config);
     let store = match &args.log {
         Some(directory) => {
-            let (store, rooms, warnings) = Store::open(directory, args.log_rotate.bytes(), memory)?;
-            for warning in warnings {
+            let (store, found) = Store::open(directory, args.log_rotate.bytes(), memory)?;
+            for warning in found.warnings {
                 ui.warn(&warning);
             }
-            for room in rooms {
+            for room in found.rooms {
                 server.restore(room);
             }
+            server.remember(found.authors);
             Some(store)
         }
         None => None,

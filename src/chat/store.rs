@@ -17,15 +17,17 @@
 //! of one room and leave later ones of another, where neither were reported.
 //!
 //! A file that was rotated away is the operator's, to compress, move or delete. The others are not to be touched while
-//! the server runs.
+//! the server runs. One that is moved or removed all the same is missed with the next line, and a new one is begun.
 //!
 //! # How far back a log is read
 //!
 //! From the newest file backwards, as far as the room's memory reaches, and for the authors' numbers (by which a line
-//! that is sent again is known) at least [`AUTHORS_READ`] bytes, of all rooms together [`AUTHORS_READ_ALL`]. Who
-//! comes back after a crash with lines from before that is not known any more. The start thus takes
-//! seconds whatever the logs' size. A topic from before that is forgotten.
+//! that is sent again is known) and the topic as far as the last [`checkpoint`] reaches. There is a new one whenever
+//! all logs together have grown by [`CHECKPOINT_EVERY`]. The start thus takes seconds whatever the logs' size, and
+//! forgets nobody. Where there is no checkpoint, at least [`AUTHORS_READ`] bytes are read of each log, of all together
+//! [`AUTHORS_READ_ALL`], and who comes back with lines from before that is not known any more.
 
+mod checkpoint;
 mod disk;
 mod load;
 mod names;
@@ -33,23 +35,34 @@ mod names;
 mod tests;
 mod writer;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use self::checkpoint::{Checkpoint, Mark};
 use self::load::{Files, Reach};
 pub use self::writer::{Writer, spawn};
+use crate::chat::authors::Authors;
+use crate::chat::journal;
 use crate::chat::nick::{Key, RoomName};
-use crate::chat::room::Memory;
+use crate::chat::room::{Author, Memory};
 use crate::chat::server::{Batch, Kept, Note};
 use crate::error::{Error, IoReason, Kind, Result};
 
-/// How many bytes of each log are read for the authors' sake. Not more than 1 MiB of lines can wait for an
-/// acknowledgement at once; this is some twenty thousand lines.
+/// By how many bytes the logs grow between two checkpoints, if these are small. It is what a start reads for the
+/// authors' sake, in a fraction of a second, and some thirty thousand lines, to which a checkpoint adds one fsync.
+pub const CHECKPOINT_EVERY: u64 = 4 * 1024 * 1024;
+
+/// A checkpoint is made when the logs have grown by at least so many times its size: what it costs to write stays a
+/// small part of what the lines cost.
+const CHECKPOINT_SHARE: u64 = 4;
+
+/// Without a checkpoint: how many bytes of each log are read for the authors' sake.
 pub const AUTHORS_READ: u64 = 4 * 1024 * 1024;
 
-/// The same for all logs together: each gets an equal share.
+/// The same for all logs together: each gets an equal share. With a checkpoint: how many of one log at the most.
 pub const AUTHORS_READ_ALL: u64 = 256 * 1024 * 1024;
 
 /// How many files are kept open. Each takes a descriptor from the clients; opening one takes less time than the
@@ -57,6 +70,20 @@ pub const AUTHORS_READ_ALL: u64 = 256 * 1024 * 1024;
 pub const MAX_OPEN: usize = 64;
 
 const LOCK: &str = ".lock";
+const CHECKPOINT: &str = ".checkpoint";
+/// What becomes the checkpoint when it is whole.
+const NEXT_CHECKPOINT: &str = ".checkpoint.new";
+
+/// What was found in a directory of logs.
+#[derive(Debug)]
+pub struct Found {
+    /// The rooms, those in which something was said last first.
+    pub rooms: Vec<Kept>,
+    /// The sessions with the numbers of their last lines, in the order in which they spoke last.
+    pub authors: Vec<Author>,
+    /// What was wrong.
+    pub warnings: Vec<String>,
+}
 
 /// A directory of logs, locked so that two servers never write to it.
 #[derive(Debug)]
@@ -71,6 +98,14 @@ pub struct Store {
     /// The logs that were written and not yet fsynced.
     round: Vec<usize>,
     notes: Vec<Note>,
+    authors: Authors,
+    /// By how many bytes the logs have grown since the last checkpoint, and when there is to be one.
+    uncovered: u64,
+    checkpoint_at: u64,
+    /// [`CHECKPOINT_EVERY`]; tests have little patience.
+    checkpoint_every: u64,
+    /// The operator was told that there is no checkpoint.
+    is_uncovered: bool,
     /// Held for as long as the store lives.
     _lock: File,
 }
@@ -90,20 +125,25 @@ struct Log {
     is_ailing: bool,
     /// The operator was told that it cannot be rotated.
     is_stuck: bool,
-    /// The directory's entry is on the disk.
-    is_named: bool,
     /// Written and not yet fsynced: the length before.
     unsynced_from: Option<u64>,
     /// The batches of this round that were written.
     written: Vec<Written>,
+    /// Up to here the file holds what was reported as stored.
+    length: u64,
+    /// The line of the last topic.
+    topic: Option<Box<[u8]>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Written {
     room: usize,
     attempt: u64,
     /// Where in the notes the answer belongs.
     note: usize,
+    bytes: u64,
+    authors: Vec<Author>,
+    topic: Option<Box<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -126,9 +166,31 @@ impl Log {
             failed: None,
             is_ailing: false,
             is_stuck: false,
-            is_named: false,
             unsynced_from: None,
             written: Vec::new(),
+            length: 0,
+            topic: None,
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            rotated: self.rotated,
+            length: self.length,
+            topic: self.topic.clone(),
+        }
+    }
+
+    /// What was written is on the disk.
+    fn stored(&mut self, before: u64, written: &mut [Written]) {
+        self.length = before + written.iter().map(|batch| batch.bytes).sum::<u64>();
+        if let Some(line) = written
+            .iter_mut()
+            .rev()
+            .find_map(|batch| batch.topic.take())
+        {
+            let topic = journal::read(line.trim_ascii_end());
+            self.topic = topic.filter(|topic| !topic.text.is_empty()).map(|_| line);
         }
     }
 }
@@ -141,11 +203,7 @@ impl Store {
     /// # Errors
     ///
     /// The directory cannot be made, read or locked.
-    pub fn open(
-        path: &Path,
-        rotate_at: u64,
-        memory: Memory,
-    ) -> Result<(Self, Vec<Kept>, Vec<String>)> {
+    pub fn open(path: &Path, rotate_at: u64, memory: Memory) -> Result<(Self, Found)> {
         let cannot = || {
             let path = path.display();
             Error::new(Kind::Other, format!("cannot use the log directory {path}"))
@@ -173,24 +231,58 @@ impl Store {
             clock: 0,
             round: Vec::new(),
             notes: Vec::new(),
+            authors: Authors::default(),
+            uncovered: 0,
+            checkpoint_at: CHECKPOINT_EVERY,
+            checkpoint_every: CHECKPOINT_EVERY,
+            is_uncovered: false,
             _lock: lock,
         };
-        let share = AUTHORS_READ_ALL / (found.len() as u64).max(1);
-        let reach = Reach {
-            memory,
-            authors: share.min(AUTHORS_READ),
+        let checkpoint = store.read_checkpoint(&mut warnings);
+        let rooms = store.load(found, memory, checkpoint, &mut warnings);
+        let authors = store.authors.in_order();
+        let found = Found {
+            rooms,
+            authors,
+            warnings,
         };
-        let restored = store.load(found, reach, &mut warnings);
-        Ok((store, restored, warnings))
+        Ok((store, found))
+    }
+
+    fn read_checkpoint(&mut self, warnings: &mut Vec<String>) -> Option<Checkpoint> {
+        let path = self.path.join(CHECKPOINT);
+        let less = "lines from long before that are sent again may be stored twice";
+        let bytes = match disk::read(&path) {
+            Ok(bytes) => bytes?,
+            Err(error) => {
+                let (path, reason) = (path.display(), IoReason(&error));
+                warnings.push(format!("cannot read {path}: {reason}; {less}"));
+                return None;
+            }
+        };
+        let checkpoint = Checkpoint::read(&bytes);
+        if checkpoint.is_none() {
+            let path = path.display();
+            warnings.push(format!("{path} is no checkpoint of logs; {less}"));
+        }
+        self.checkpoint_at = self.interval(&bytes);
+        checkpoint
     }
 
     fn load(
         &mut self,
         found: BTreeMap<String, Files>,
-        reach: Reach,
+        memory: Memory,
+        checkpoint: Option<Checkpoint>,
         warnings: &mut Vec<String>,
     ) -> Vec<Kept> {
+        let share = AUTHORS_READ.min(AUTHORS_READ_ALL / (found.len() as u64).max(1));
+        let (mut marks, known) = match checkpoint {
+            Some(checkpoint) => (Some(checkpoint.logs), checkpoint.authors),
+            None => (None, Vec::new()),
+        };
         let mut restored = Vec::new();
+        let mut spoke = Vec::new();
         for (stem, files) in found {
             let key = files.name.key();
             if let Some(&other) = self.by_key.get(&key) {
@@ -201,12 +293,40 @@ impl Store {
                 ));
                 continue;
             }
+            // A log of which the checkpoint says nothing is younger.
+            let mark = marks
+                .as_mut()
+                .map(|marks| marks.remove(&stem).unwrap_or_default());
+            let authors = match &mark {
+                Some(mark) => files.behind(mark),
+                None => share,
+            };
+            self.uncovered += authors;
+            let reach = Reach {
+                memory,
+                authors: authors.min(AUTHORS_READ_ALL),
+            };
             let mut log = Log::new(stem);
-            log.is_named = files.current.is_some();
             log.rotated = files.rotated.last().map_or(0, |(number, _)| *number);
             match load::load(&files, reach, warnings) {
-                Ok(room) if room.last_id > 0 => restored.push(room),
-                Ok(_) => {}
+                Ok(mut loaded) => {
+                    log.length = loaded.length;
+                    spoke.extend(loaded.authors());
+                    let older = mark.and_then(|mark| mark.topic);
+                    loaded.room.topic = loaded
+                        .room
+                        .topic
+                        .or_else(|| journal::read(older?.trim_ascii_end()));
+                    let topic = loaded.room.topic.as_ref();
+                    log.topic = topic.filter(|topic| !topic.text.is_empty()).map(|topic| {
+                        let mut line = Vec::new();
+                        journal::write(&mut line, topic);
+                        line.into()
+                    });
+                    if loaded.room.last_id > 0 {
+                        restored.push(loaded.room);
+                    }
+                }
                 Err(reason) => {
                     let room = &files.name;
                     warnings.push(format!("{reason}; nothing will be stored of {room}"));
@@ -216,6 +336,13 @@ impl Store {
             self.by_key.insert(key, self.logs.len());
             self.logs.push(log);
         }
+        spoke.sort_unstable_by_key(|(time, _)| *time);
+        let spoke = spoke.into_iter().map(|(_, author)| author);
+        known
+            .into_iter()
+            .chain(spoke)
+            .for_each(|author| self.authors.note(author));
+        restored.sort_by_key(|room| Reverse(room.entries.last().map(|entry| entry.time)));
         restored
     }
 
@@ -237,10 +364,14 @@ impl Store {
             }
             match self.append(index, &batch.bytes) {
                 Ok(()) => {
+                    let topic = batch.topic.and_then(|place| batch.bytes.get(place));
                     self.logs[index].written.push(Written {
                         room: batch.room,
                         attempt,
                         note: self.notes.len(),
+                        bytes: batch.bytes.len() as u64,
+                        topic: topic.map(Into::into),
+                        authors: batch.authors,
                     });
                     // What it says becomes true, or is replaced, at the end of the round.
                     self.notes.push(Note::Stored {
@@ -257,6 +388,9 @@ impl Store {
             }
         }
         self.finish_round();
+        if self.uncovered >= self.checkpoint_at {
+            self.cover();
+        }
         std::mem::take(&mut self.notes)
     }
 
@@ -308,11 +442,17 @@ impl Store {
     fn open_log(&mut self, index: usize) -> io::Result<u64> {
         self.clock += 1;
         self.logs[index].used = self.clock;
+        let path = self.log_path(index);
         if let Some(file) = &self.logs[index].file {
-            return Ok(file.metadata()?.len());
+            // What is half-way through a round stays together.
+            if self.logs[index].unsynced_from.is_some() || disk::is_at(file, &path)? {
+                return Ok(file.metadata()?.len());
+            }
+            let text = format!("{} was taken away; a new one is begun", path.display());
+            self.notes.push(Note::Warning(text));
+            self.logs[index].file = None;
         }
         self.make_room_for_a_file();
-        let path = self.log_path(index);
         let log = &mut self.logs[index];
         let file = disk::open(&path)?;
         let mut length = file.metadata()?.len();
@@ -324,9 +464,9 @@ impl Store {
             }
             log.state = State::Sound;
         }
-        if !log.is_named {
+        if length == 0 {
+            // It may be new, and so its name.
             self.directory.sync()?;
-            log.is_named = true;
         }
         // Somebody may have edited it. A line of ours must not become one with what he left.
         if !disk::ends_with_a_line(&file, length)? {
@@ -368,7 +508,7 @@ impl Store {
         match disk::rename(&path, &target) {
             Ok(()) => {
                 log.rotated = number;
-                log.is_named = false;
+                log.length = 0;
                 log.is_stuck = false;
             }
             Err(error) if !log.is_stuck => {
@@ -385,7 +525,7 @@ impl Store {
     fn finish_round(&mut self) {
         for index in std::mem::take(&mut self.round) {
             let log = &mut self.logs[index];
-            let written = std::mem::take(&mut log.written);
+            let mut written = std::mem::take(&mut log.written);
             let Some(before) = log.unsynced_from.take() else {
                 continue;
             };
@@ -398,12 +538,18 @@ impl Store {
             };
             match synced {
                 Ok(()) => {
+                    log.stored(before, &mut written);
+                    self.uncovered += log.length.saturating_sub(before);
+                    for &author in written.iter().flat_map(|batch| &batch.authors) {
+                        self.authors.note(author);
+                    }
                     let failed = log.failed.as_ref().map(|(attempt, _)| *attempt);
                     if written.last().map(|batch| batch.attempt) > failed {
                         self.recover(index);
                     }
                 }
                 Err(reason) => {
+                    log.length = before;
                     let file = log.file.take();
                     let cut = file.is_some_and(|file| {
                         disk::cut(&file, before).is_ok() && disk::sync(&file).is_ok()
@@ -422,6 +568,53 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Makes a checkpoint. Without one the next start reads from the one before.
+    fn cover(&mut self) {
+        let sound = self
+            .logs
+            .iter()
+            .filter(|log| !matches!(log.state, State::Barred(_)));
+        let checkpoint = Checkpoint {
+            logs: sound.map(|log| (log.stem.clone(), log.mark())).collect(),
+            authors: self.authors.in_order(),
+        };
+        let bytes = checkpoint.write();
+        match self.replace_checkpoint(&bytes) {
+            Ok(()) => {
+                self.uncovered = 0;
+                self.checkpoint_at = self.interval(&bytes);
+                self.is_uncovered = false;
+            }
+            Err(error) => {
+                self.checkpoint_at = self.uncovered + self.interval(&bytes);
+                if !std::mem::replace(&mut self.is_uncovered, true) {
+                    let path = self.path.join(CHECKPOINT);
+                    let (path, reason) = (path.display(), IoReason(&error));
+                    let text =
+                        format!("cannot write {path}: {reason}; the next start takes longer");
+                    self.notes.push(Note::Warning(text));
+                }
+            }
+        }
+    }
+
+    /// By how much the logs grow before the checkpoint after this one.
+    fn interval(&self, checkpoint: &[u8]) -> u64 {
+        self.checkpoint_every
+            .max(CHECKPOINT_SHARE * checkpoint.len() as u64)
+    }
+
+    fn replace_checkpoint(&self, bytes: &[u8]) -> io::Result<()> {
+        let next = self.path.join(NEXT_CHECKPOINT);
+        let file = disk::open(&next)?;
+        disk::cut(&file, 0)?;
+        disk::append(&file, bytes)?;
+        disk::sync(&file)?;
+        drop(file);
+        disk::rename(&next, &self.path.join(CHECKPOINT))?;
+        self.directory.sync()
     }
 
     /// Tells the operator, once.

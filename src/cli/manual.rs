@@ -128,6 +128,10 @@ const SERVE_CHAT: Page = Page {
                     "DIR/ROOM.jsonl",
                     "With --log: one JSON object a line, in order. Older parts of a log that was rotated stand beside it.",
                 ),
+                (
+                    "DIR/.checkpoint",
+                    "What the logs say further back than a start reads them: which lines of whom are there already, and the topics.",
+                ),
                 SELF_SIGNED,
             ],
         ),

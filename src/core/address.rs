@@ -345,12 +345,21 @@ impl PeerAddr {
         PeerAddr::Unix(Some(format!("@{}", visible(&name))))
     }
 
-    /// The IP address, for limits and rules per address.
+    /// The IP address, for rules about addresses. Limits go by [`network`].
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             PeerAddr::Inet(address) => Some(address.ip()),
             PeerAddr::Unix(_) => None,
         }
+    }
+}
+
+/// What counts as one address where somebody could have many: an IPv4 address, or the /64 of an IPv6 one, which is
+/// what the smallest of networks has (RFC 6177 section 2, RFC 7421).
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & (!0 << 64))),
     }
 }
 

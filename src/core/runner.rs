@@ -5,7 +5,8 @@
 //! when it should hold back.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,45 @@ struct Shared {
     failures: AtomicU64,
     hold: Hold,
     complain: Complain,
+}
+
+/// Whether the program is there to be started, so that it need not be found out from every run. As execvp(3) looks
+/// for it; on Windows, where more than the path decides, the first run tells.
+///
+/// # Errors
+///
+/// It cannot be started, and why.
+pub fn find(program: &OsStr) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        use std::path::Path;
+
+        use rustix::fs::{Access, access};
+        use rustix::io::Errno;
+        let is_there = |path: &Path| match path.is_dir() {
+            true => Err(io::Error::from(Errno::ACCESS)),
+            false => Ok(access(path, Access::EXEC_OK)?),
+        };
+        if program.as_bytes().contains(&b'/') {
+            return is_there(Path::new(program));
+        }
+        let mut found = Err(io::Error::from(Errno::NOENT));
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+        for directory in std::env::split_paths(&path).filter(|_| !program.is_empty()) {
+            match is_there(&directory.join(program)) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => found = Err(error),
+                Err(_) => {}
+            }
+        }
+        found
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = program;
+        Ok(())
+    }
 }
 
 /// Runs the program for one thing after the other.
@@ -202,6 +242,19 @@ mod tests {
             told.0.lock().expect("no panic").0,
             ["cannot run /no/such/program: no such file or directory"]
         );
+    }
+
+    #[test]
+    fn a_program_is_found_before_it_is_run() {
+        let kind = |program: &str| find(program.as_ref()).map_err(|error| error.kind());
+        assert_eq!(kind("true"), Ok(()));
+        assert_eq!(kind("/bin/sh"), Ok(()));
+        for missing in ["", "no-such-program", "/no/such/program"] {
+            assert_eq!(kind(missing), Err(io::ErrorKind::NotFound), "{missing}");
+        }
+        for other in ["/", "/etc/passwd"] {
+            assert_eq!(kind(other), Err(io::ErrorKind::PermissionDenied), "{other}");
+        }
     }
 
     #[test]

@@ -29,11 +29,13 @@ use self::printer::Printing;
 use self::raw::RawClient;
 use self::terminal::Terminal;
 use self::view::{Reader, View};
+use crate::chat::command::{Command, parse};
 use crate::cli::{ChatArgs, DEFAULT_RETRY};
 use crate::core::address::{Address, Scheme, Use};
 use crate::core::dial::Dialler;
 use crate::core::event_loop::{EventLoop, Handle};
 use crate::core::machine::Machine;
+use crate::core::runner;
 use crate::core::signal;
 use crate::error::{Error, Kind, Result};
 use crate::tls;
@@ -52,6 +54,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Runs the client until it is done.
 pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let address = address(&args.address)?;
+    check_sent(args)?;
+    if let Some(program) = &args.exec {
+        runner::find(program).map_err(|error| {
+            let program = program.to_string_lossy();
+            Error::new(Kind::Other, format!("cannot run {program}")).because(error)
+        })?;
+    }
     let scripted = args.raw || !args.send.is_empty() || goal(args).target().is_some();
     let interactive = ui.interactive() && !scripted;
     let config = config(args, &address, interactive)?;
@@ -77,6 +86,21 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
         };
         (client.take_result(), unacknowledged)
     })
+}
+
+/// What is given with `--send` behind a farewell would never be sent.
+fn check_sent(args: &ChatArgs) -> Result<()> {
+    let Some((_, before)) = args.send.split_last() else {
+        return Ok(());
+    };
+    let leaves = |line: &&String| matches!(parse(line), Ok(Command::Quit(_)));
+    match before.iter().find(leaves) {
+        Some(line) if !args.raw => Err(Error::new(
+            Kind::Usage,
+            format!("nothing can be sent after {line}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn address(text: &str) -> Result<Address> {

@@ -13,7 +13,7 @@ use crate::chat::nick::{Key, Nick, RoomName};
 use crate::chat::render::render;
 use crate::chat::token::Token;
 use crate::chat::wire::{ASKS_PASSWORD, ChatEvent, Hello, Reason, VERSION, YOU_ARE};
-use crate::core::address::PeerAddr;
+use crate::core::address::{PeerAddr, network};
 use crate::core::machine::{ConnId, Effect, Now, Origin};
 
 /// How many earlier lines a person is shown on entering.
@@ -74,7 +74,7 @@ impl Server {
         if admitted {
             self.clients += 1;
             if let Some(ip) = peer.ip() {
-                *self.per_ip.entry(ip).or_default() += 1;
+                *self.per_ip.entry(network(ip)).or_default() += 1;
             }
         } else {
             self.refused += 1;
@@ -92,6 +92,7 @@ impl Server {
             if self.banned.iter().any(|net| net.contains(&ip)) {
                 return Some(Reason::Banned);
             }
+            let ip = network(ip);
             let wrong = self.wrong_passwords.get(&ip);
             if wrong.is_some_and(|&(count, since)| {
                 count >= WRONG_PASSWORDS && since + WRONG_PASSWORDS_FOR > now.since_start
@@ -176,7 +177,7 @@ impl Server {
         }
         let entry = self
             .wrong_passwords
-            .entry(ip)
+            .entry(network(ip))
             .or_insert((0, now.since_start));
         if entry.1 + WRONG_PASSWORDS_FOR <= now.since_start {
             *entry = (0, now.since_start);
@@ -352,26 +353,28 @@ impl Server {
         Some(self.make_place(name))
     }
 
-    /// Without a log on disk an empty room is only memory, and may make way. With one its ids must go on, unless
-    /// it never had one.
+    /// An empty room is only memory, and makes way, unless something of it is on its way to the disk or was when that
+    /// failed.
     fn drop_an_empty_room(&mut self) -> bool {
         let lobby = RoomName::lobby();
-        let durable = self.config.durable;
-        let empty = self.places.iter().filter_map(|(index, place)| {
-            let has_log = durable && !(place.room.is_silent() && place.attempt == 0);
-            let drop = place.room.members.is_empty()
-                && !has_log
+        let empty = self.places.iter().filter(|&(index, place)| {
+            place.room.members.is_empty()
                 && *place.room.name() != lobby
                 && !place.dirty
-                && self.sweep.is_none_or(|(swept, _)| swept != index);
-            drop.then_some((index, !place.room.is_silent()))
+                && place.unsaved.is_empty()
+                && place.in_flight.is_empty()
+                && place.attempt == 0
+                && self.sweep.is_none_or(|(swept, _)| swept != index)
         });
         // Rooms in which nothing was said go first, so that making rooms alone takes nobody's history away.
-        let Some((index, _)) = empty.min_by_key(|&(_, has_history)| has_history) else {
+        let Some((index, _)) = empty.min_by_key(|(_, place)| place.room.last_time()) else {
             return false;
         };
-        let place = self.places.remove(index);
-        self.places_by_key.remove(&place.room.name().key());
+        let room = self.places.remove(index).room;
+        let key = room.name().key();
+        self.places_by_key.remove(&key);
+        self.past
+            .leave(key, room.newest_id(), room.topic().map(Into::into));
         true
     }
 

@@ -10,8 +10,10 @@ use super::session::GRACE;
 use super::{Closing, Holder, Server, Timer};
 use crate::chat::nick::Key;
 use crate::chat::render::Dialect;
+use crate::chat::room::Author;
 use crate::chat::token::Token;
 use crate::chat::wire::{ChatEvent, Reason};
+use crate::core::address::network;
 use crate::core::machine::{ConnId, Effect, Now, Signal};
 
 /// How long a member that leaves may take to read what is left.
@@ -190,6 +192,7 @@ impl Server {
         self.timers
             .set(now.since_start + GRACE, Timer::Grace(token));
         let ip = self.peek(conn).and_then(|member| member.peer.ip());
+        let ip = ip.map(network);
         let most = self.config.limits.max_per_ip;
         if let Some(crowded_out) = self.sessions.detach(token, now.since_start, ip, most) {
             self.tell_left(now, crowded_out);
@@ -256,7 +259,10 @@ impl Server {
     pub(super) fn end_token(&mut self, token: Token) {
         if let Some(session) = self.sessions.remove(token) {
             // What it said is not to be taken again should the same token turn up.
-            self.sessions.logged(session.author, session.taken);
+            self.sessions.logged(Author {
+                session: session.author,
+                seq: session.taken,
+            });
             if self.nicks.get(&session.named.key) == Some(&Holder::Session(token)) {
                 self.nicks.remove(&session.named.key);
             }
@@ -275,7 +281,7 @@ impl Server {
         match (member.operator, member.admitted) {
             (true, _) => self.operators -= 1,
             (false, false) => self.refused -= 1,
-            (false, true) => self.discount(member.peer.ip()),
+            (false, true) => self.discount(member.peer.ip().map(network)),
         }
         let nobody = self.clients + self.refused + self.operators == 0;
         if nobody && self.closing == Some(Closing::Draining) {

@@ -20,6 +20,7 @@ mod input;
 mod leaving;
 mod member;
 mod operator;
+mod past;
 mod report;
 mod session;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -34,11 +36,12 @@ use slab::Slab;
 
 use self::comings::Comings;
 use self::member::{Member, Stage};
+use self::past::Past;
 use self::session::Sessions;
 use crate::chat::journal;
 use crate::chat::nick::{Key, RoomName};
 use crate::chat::render::render;
-use crate::chat::room::{Entry, Places, Receipt, Room};
+use crate::chat::room::{Author, Entry, Kind, Places, Receipt, Room};
 use crate::chat::token::Token;
 use crate::chat::wire::ChatEvent;
 use crate::core::machine::{ConnId, Effect, Event, Machine, Now, Origin, Pending, Signal};
@@ -89,6 +92,10 @@ pub struct Batch {
     pub ids: (u64, u64),
     /// The lines, as [`journal`] writes them.
     pub bytes: Vec<u8>,
+    /// Whose they are.
+    pub authors: Vec<Author>,
+    /// Where in the bytes the last topic is.
+    pub topic: Option<Range<usize>>,
 }
 
 /// A room as its log has it.
@@ -103,8 +110,6 @@ pub struct Kept {
     pub last_id: u64,
     /// The last topic, which may be older than the entries.
     pub topic: Option<Entry>,
-    /// The sessions' digests with the number of their last line, those of the newest lines first.
-    pub authors: Vec<(u64, u64)>,
 }
 
 /// What the program around the machine reports.
@@ -164,6 +169,9 @@ struct Place {
     /// Lines on their way to the disk.
     unsaved: Vec<u8>,
     unsaved_from: u64,
+    /// Whose they are, and where the last topic among them is.
+    unsaved_authors: Vec<Author>,
+    unsaved_topic: Option<Range<usize>>,
     attempt: u64,
     /// The batches that the disk has not answered, each with its last id and its length in bytes.
     in_flight: VecDeque<(u64, usize)>,
@@ -192,6 +200,7 @@ pub struct Server {
     banned: Vec<IpNet>,
     places: Slab<Place>,
     places_by_key: HashMap<Key, usize>,
+    past: Past,
     nicks: HashMap<Key, Holder>,
     next_guest: u64,
     sessions: Sessions,
@@ -235,6 +244,7 @@ impl Server {
             banned: Vec::new(),
             places: Slab::new(),
             places_by_key: HashMap::new(),
+            past: Past::default(),
             nicks: HashMap::new(),
             next_guest: 0,
             sessions: Sessions::default(),
@@ -261,20 +271,31 @@ impl Server {
         server
     }
 
-    /// Takes up the log of a room as it stands on disk, before the server runs.
+    /// Takes up the log of a room as it stands on disk, before the server runs. Of rooms that are too many only the
+    /// ids and the topic are kept: those that should be whole come first.
     pub fn restore(&mut self, kept: Kept) {
+        let topic = kept.topic.as_ref().map(|topic| topic.text.clone());
+        let topic = topic.filter(|topic| !topic.is_empty());
         let index = match self.places_by_key.get(&kept.name.key()) {
             Some(&index) => index,
+            None if self.places.len() >= self.config.max_rooms => {
+                self.past.leave(kept.name.key(), kept.last_id, topic);
+                return;
+            }
             None => self.make_place(kept.name),
         };
-        for (session, seq) in kept.authors {
-            self.sessions.logged(session, seq);
-        }
         let room = &mut self.places[index].room;
         for entry in kept.entries {
             room.restore(entry);
         }
-        room.resume(kept.last_id, kept.topic.as_ref());
+        room.resume(kept.last_id, topic);
+    }
+
+    /// Takes up who has said what was restored, and up to which number, in the order in which they spoke last.
+    pub fn remember(&mut self, authors: impl IntoIterator<Item = Author>) {
+        for author in authors {
+            self.sessions.logged(author);
+        }
     }
 
     /// The signal that ended the server, if one did.
@@ -284,13 +305,17 @@ impl Server {
 
     fn make_place(&mut self, name: RoomName) -> usize {
         let key = name.key();
-        let room = Room::new(name, self.config.memory, self.config.durable);
+        let (last_id, topic) = self.past.come_back(&key);
+        let mut room = Room::new(name, self.config.memory, self.config.durable);
+        room.resume(last_id, topic);
         let index = self.places.insert(Place {
             room,
             comings: Comings::default(),
             dirty: false,
             unsaved: Vec::new(),
             unsaved_from: 0,
+            unsaved_authors: Vec::new(),
+            unsaved_topic: None,
             attempt: 0,
             in_flight: VecDeque::new(),
         });
@@ -461,6 +486,8 @@ impl Server {
         let in_flight: usize = place.in_flight.drain(..).map(|(_, bytes)| bytes).sum();
         self.unstored -= in_flight + place.unsaved.len();
         place.unsaved.clear();
+        place.unsaved_authors.clear();
+        place.unsaved_topic = None;
         let mut refused = Vec::new();
         let notices = place.room.roll_back(|receipt| refused.push(receipt));
         let room = &place.room;
@@ -517,6 +544,8 @@ impl Server {
                 name: place.room.name().clone(),
                 ids: (place.unsaved_from, last),
                 bytes: std::mem::take(&mut place.unsaved),
+                authors: std::mem::take(&mut place.unsaved_authors),
+                topic: place.unsaved_topic.take(),
             };
             self.effects.push_back(Effect::Act(Action::Store(batch)));
         }
@@ -534,7 +563,16 @@ impl Server {
         }
         let before = place.unsaved.len();
         journal::write(&mut place.unsaved, entry);
-        self.unstored += place.unsaved.len() - before;
+        let after = place.unsaved.len();
+        if entry.kind == Kind::Topic {
+            place.unsaved_topic = Some(before..after);
+        }
+        match (place.unsaved_authors.last_mut(), entry.author) {
+            // Who says much at once is named once.
+            (Some(last), Some(author)) if last.session == author.session => *last = author,
+            (_, author) => place.unsaved_authors.extend(author),
+        }
+        self.unstored += after - before;
     }
 
     fn intake_full(&self) -> bool {

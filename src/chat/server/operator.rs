@@ -1,5 +1,7 @@
 //! The operators' socket: the same lines, other commands.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::Server;
@@ -8,6 +10,7 @@ use super::report::{Happening, Report, stamp};
 use crate::chat::command::unknown;
 use crate::chat::nick::Key;
 use crate::chat::wire::{ChatEvent, Reason};
+use crate::core::address::network;
 use crate::core::machine::{ConnId, Now};
 
 const COMMANDS: [(&str, &str, &str); 11] = [
@@ -168,7 +171,11 @@ impl Server {
                         &format!("{rest} has no IP address: /kick is all there is"),
                     );
                 };
-                IpNet::from(ip)
+                match network(ip) {
+                    ip @ IpAddr::V4(_) => IpNet::from(ip),
+                    // Another address of it is a moment's work.
+                    ip @ IpAddr::V6(_) => IpNet::new(ip, 64).unwrap_or_else(|_| IpNet::from(ip)),
+                }
             }
             None => match parse_net(rest) {
                 Some(net) => net,
@@ -254,5 +261,5 @@ impl Server {
 fn parse_net(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>()
         .ok()
-        .or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

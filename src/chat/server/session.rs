@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::chat::authors::Authors;
 use crate::chat::nick::{Key, RoomName};
+use crate::chat::room::Author;
 use crate::chat::server::member::Named;
 use crate::chat::token::Token;
 use crate::core::machine::ConnId;
@@ -28,9 +30,6 @@ const REFUSALS: usize = 100;
 
 /// How many sessions without connection are kept. Beyond, the one that waited longest is forgotten.
 const MAX_DETACHED: usize = 10_000;
-
-/// How many authors of the log on disk are remembered for telling lines that are sent again.
-pub(super) const MAX_AUTHORS: usize = 100_000;
 
 /// What the server keeps of a structured client.
 #[derive(Debug)]
@@ -161,7 +160,7 @@ impl Session {
     }
 }
 
-/// All sessions, and the authors that the log on disk knows.
+/// All sessions, and what is known of the lines of those that are no more.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_token: HashMap<Token, Session>,
@@ -171,7 +170,7 @@ pub(super) struct Sessions {
     detached_from: HashMap<Option<IpAddr>, BTreeSet<(Duration, Token)>>,
     /// When it is to be looked at who has waited too long.
     alarm: Option<Duration>,
-    authors: HashMap<u64, u64>,
+    authors: Authors,
 }
 
 impl Sessions {
@@ -210,20 +209,14 @@ impl Sessions {
         }
     }
 
-    /// The number of the last line of this author that is in the log on disk.
+    /// The number of the last line of this author that was taken, or is in the log on disk.
     pub(super) fn last_logged(&self, author: u64) -> u64 {
-        self.authors.get(&author).copied().unwrap_or(0)
+        self.authors.last(author)
     }
 
-    /// The log on disk has a line of this author.
-    pub(super) fn logged(&mut self, author: u64, seq: u64) {
-        // Who said nothing has nothing that could be sent again, and must not take the place of one who did.
-        let full = self.authors.len() >= MAX_AUTHORS;
-        if seq == 0 || (full && !self.authors.contains_key(&author)) {
-            return;
-        }
-        let last = self.authors.entry(author).or_default();
-        *last = (*last).max(seq);
+    /// The lines of this author up to this number are not to be taken again.
+    pub(super) fn logged(&mut self, author: Author) {
+        self.authors.note(author);
     }
 
     /// The connection of this session is gone; it may come back until [`KEEP`] is over. A token that has to go
@@ -337,16 +330,6 @@ mod tests {
             Some(token(2))
         );
         assert_eq!(sessions.pop_expired(KEEP * 2), None);
-    }
-
-    #[test]
-    fn who_said_nothing_takes_nobodys_place_among_the_authors() {
-        let mut sessions = Sessions::default();
-        for author in 0..=MAX_AUTHORS as u64 {
-            sessions.logged(author, 0);
-        }
-        sessions.logged(7_000_000, 3);
-        assert_eq!(sessions.last_logged(7_000_000), 3);
     }
 
     #[test]

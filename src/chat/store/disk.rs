@@ -62,15 +62,52 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Opens for reading and writing, for the owner alone if it is new. Not for appending: on Windows such a
-/// file cannot be truncated.
+/// file cannot be truncated. A link is not followed: whoever may make one in the directory would choose which other
+/// file of ours is written to and cut.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     #[cfg(test)]
     faults::take(faults::Call::Open)?;
+    if path.is_symlink() {
+        return Err(io::Error::other("it is a symbolic link"));
+    }
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        options.mode(0o600).custom_flags(no_link);
+    }
     options.open(path)
+}
+
+/// Whether the path still leads to the open file. Somebody may have moved or removed it, and what is written to it
+/// then is found by nobody. Windows lets nobody do that to a file that is written.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let open = file.metadata()?;
+        match path.symlink_metadata() {
+            Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        Ok(true)
+    }
+}
+
+/// All of a file, if there is one.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes all of it behind the file's end.
@@ -95,7 +132,7 @@ pub(super) fn sync(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Renames a file; there must be none of the new name.
+/// Renames a file. One that has the new name is replaced.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(test)]
     faults::take(faults::Call::Rename)?;

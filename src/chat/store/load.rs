@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::checkpoint::Mark;
 use super::names::{self, FileName};
 use super::{Kept, disk};
 use crate::chat::journal;
 use crate::chat::lines::{Line, LineBuffer};
 use crate::chat::nick::RoomName;
-use crate::chat::room::{Entry, Kind, Memory, Room};
+use crate::chat::room::{Author, Entry, Kind, Memory, Room};
 use crate::core::sanitise::sanitise_str;
 use crate::core::timestamp::Timestamp;
 use crate::error::IoReason;
@@ -52,6 +53,47 @@ pub(super) struct Files {
     pub(super) current: Option<PathBuf>,
     /// With their numbers, from the oldest on.
     pub(super) rotated: Vec<(u64, PathBuf)>,
+}
+
+impl Files {
+    /// How many bytes were written behind a mark. Where that cannot be told, more rather than less.
+    pub(super) fn behind(&self, mark: &Mark) -> u64 {
+        let size = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());
+        let newer = self
+            .rotated
+            .iter()
+            .filter(|(number, _)| *number > mark.rotated);
+        let rotated: u64 = newer.clone().map(|(_, path)| size(path)).sum();
+        let current = self.current.as_ref().map_or(0, size);
+        // The file in which the mark stands, unless it was taken away.
+        let marked = match newer.clone().next() {
+            Some((number, path)) if number.checked_sub(1) == Some(mark.rotated) => size(path),
+            Some(_) => 0,
+            None => current,
+        };
+        let covered = match marked >= mark.length {
+            true => mark.length,
+            false => 0,
+        };
+        rotated + current - covered
+    }
+}
+
+/// What was found in a room's log.
+pub(super) struct Loaded {
+    pub(super) room: Kept,
+    /// The highest number of each session, and when its last line was said.
+    pub(super) authors: HashMap<u64, (u64, Timestamp)>,
+    /// The length of the file that is written on.
+    pub(super) length: u64,
+}
+
+impl Loaded {
+    /// The authors with the times of their last lines.
+    pub(super) fn authors(&self) -> impl Iterator<Item = (Timestamp, Author)> {
+        let all = self.authors.iter();
+        all.map(|(&session, &(seq, time))| (time, Author { session, seq }))
+    }
 }
 
 /// The rooms' files in a directory, by the rooms' part of their names.
@@ -105,7 +147,7 @@ pub(super) fn load(
     files: &Files,
     reach: Reach,
     warnings: &mut Vec<String>,
-) -> Result<Kept, String> {
+) -> Result<Loaded, String> {
     let mut tails = Vec::new();
     if let Some(path) = &files.current {
         tails.push(Tail::find(path, reach, 0, 0).map_err(|error| cannot("read", path, &error))?);
@@ -135,15 +177,16 @@ pub(super) fn load(
         }
         reading.summarise(&tail.path, warnings);
     }
+    let mut length = 0;
     if let Some(tail) = tails.pop() {
         let path = &tail.path;
         let understood = reading
             .read(&tail)
             .map_err(|error| cannot("read", path, &error))?;
-        repair(&tail, understood, &mut reading, warnings)?;
+        length = repair(&tail, understood, &mut reading, warnings)?;
         reading.summarise(path, warnings);
     }
-    Ok(reading.finish())
+    Ok(reading.finish(length))
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
@@ -213,13 +256,13 @@ impl Tail {
 }
 
 /// A crash in the middle of a write leaves a part of the last line. It was acknowledged to nobody, and what is
-/// written next must not become one line with it.
+/// written next must not become one line with it. The length from then on.
 fn repair(
     tail: &Tail,
     understood: bool,
     reading: &mut Reading,
     warnings: &mut Vec<String>,
-) -> Result<(), String> {
+) -> Result<u64, String> {
     let path = &tail.path;
     let torn = tail.length - tail.whole;
     let rest = match torn {
@@ -255,7 +298,10 @@ fn repair(
             path.display()
         ));
     }
-    Ok(())
+    Ok(match is_whole {
+        true => tail.length + 1,
+        false => tail.whole,
+    })
 }
 
 fn begins_like_a_line(bytes: &[u8]) -> bool {
@@ -279,9 +325,7 @@ struct Reading {
     room: Room,
     last_id: u64,
     topic: Option<Entry>,
-    /// The highest number of each session, and where its last line was.
-    authors: HashMap<u64, (u64, usize)>,
-    lines: usize,
+    authors: HashMap<u64, (u64, Timestamp)>,
     /// Lines that are none.
     garbage: usize,
     /// Lines whose id was there before.
@@ -298,7 +342,6 @@ impl Reading {
             last_id: 0,
             topic: None,
             authors: HashMap::new(),
-            lines: 0,
             garbage: 0,
             stale: 0,
             gap: None,
@@ -345,7 +388,13 @@ impl Reading {
         if !(1..MAX_ID).contains(&id) {
             return false;
         }
-        self.lines += 1;
+        if let Some(entry) = &entry
+            && let Some(author) = entry.author
+        {
+            let (seq, time) = self.authors.entry(author.session).or_default();
+            *seq = author.seq.max(*seq);
+            *time = entry.time;
+        }
         if id <= self.last_id {
             self.stale += 1;
             return true;
@@ -356,11 +405,6 @@ impl Reading {
         }
         self.last_id = id;
         if let Some(entry) = entry {
-            if let Some(author) = entry.author {
-                let (seq, place) = self.authors.entry(author.session).or_default();
-                *seq = author.seq.max(*seq);
-                *place = self.lines;
-            }
             if entry.kind == Kind::Topic {
                 self.topic = Some(entry.clone());
             }
@@ -397,18 +441,16 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Kept {
-        let mut authors: Vec<_> = self.authors.into_iter().collect();
-        authors.sort_unstable_by_key(|&(_, (_, place))| std::cmp::Reverse(place));
-        Kept {
-            name: self.room.name().clone(),
-            entries: self.room.since(0).cloned().collect(),
-            last_id: self.last_id,
-            topic: self.topic,
-            authors: authors
-                .into_iter()
-                .map(|(session, (seq, _))| (session, seq))
-                .collect(),
+    fn finish(self, length: u64) -> Loaded {
+        Loaded {
+            room: Kept {
+                name: self.room.name().clone(),
+                entries: self.room.since(0).cloned().collect(),
+                last_id: self.last_id,
+                topic: self.topic,
+            },
+            authors: self.authors,
+            length,
         }
     }
 }

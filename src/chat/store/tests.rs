@@ -21,7 +21,17 @@ fn directory() -> TempDir {
 }
 
 fn open_with(path: &Path, rotate_at: u64, memory: Memory) -> (Store, Vec<Kept>, Vec<String>) {
-    Store::open(path, rotate_at, memory).expect("a store")
+    let (store, found) = Store::open(path, rotate_at, memory).expect("a store");
+    (store, found.rooms, found.warnings)
+}
+
+/// Whose lines the logs have, and up to which number, as a start finds it out.
+fn authors(path: &Path) -> Vec<(u64, u64)> {
+    // Who remembers no lines reads none that the authors do not need.
+    let memory = Memory { lines: 0, bytes: 0 };
+    let (_, found) = Store::open(path, NEVER, memory).expect("a store");
+    let authors = found.authors.iter();
+    authors.map(|author| (author.session, author.seq)).collect()
 }
 
 /// Opens a directory in which nothing may be wrong.
@@ -46,10 +56,24 @@ fn entry(id: u64, text: &str) -> Entry {
     }
 }
 
+/// A line of a session's.
+fn line_of(session: u64, seq: u64, id: u64, text: &str) -> Entry {
+    Entry {
+        author: Some(Author { session, seq }),
+        time: Timestamp::from_unix_micros(id as i64),
+        ..entry(id, text)
+    }
+}
+
 fn batch_of(name: &str, attempt: u64, entries: &[Entry]) -> Batch {
     let mut bytes = Vec::new();
+    let mut topic = None;
     for entry in entries {
+        let before = bytes.len();
         journal::write(&mut bytes, entry);
+        if entry.kind == Sort::Topic {
+            topic = Some(before..bytes.len());
+        }
     }
     Batch {
         room: usize::from(name.as_bytes()[1]),
@@ -60,6 +84,8 @@ fn batch_of(name: &str, attempt: u64, entries: &[Entry]) -> Batch {
             entries.last().map_or(0, |entry| entry.id),
         ),
         bytes,
+        authors: entries.iter().filter_map(|entry| entry.author).collect(),
+        topic,
     }
 }
 
@@ -98,7 +124,7 @@ fn files(path: &Path) -> Vec<String> {
                 .into_string()
                 .expect("text")
         })
-        .filter(|name| name != LOCK)
+        .filter(|name| ![LOCK, CHECKPOINT].contains(&name.as_str()))
         .collect();
     names.sort();
     names
@@ -130,7 +156,6 @@ fn what_was_stored_is_there_after_a_restart_and_the_ids_go_on() {
         [entry(1, "line 1"), entry(2, "line 2"), mine.clone()]
     );
     assert_eq!((lobby.last_id, &lobby.topic), (3, &Some(mine)));
-    assert_eq!(lobby.authors, [(7, 3)]);
     assert_eq!(ids(&restored, "#rust"), [1]);
     assert_eq!(
         outcomes(&store.store(vec![batch("#lobby", 0, 4..=4)])),
@@ -321,30 +346,27 @@ fn as_many_lines_are_given_back_as_the_memory_takes() {
 fn only_the_end_of_a_log_is_read_but_more_than_its_memory() {
     let dir = directory();
     let (mut store, _) = open(dir.path());
-    let line = |id: u64| Entry {
-        author: Some(Author {
-            session: id,
-            seq: 1,
-        }),
-        ..entry(id, &"x".repeat(900))
-    };
-    let lines: Vec<Entry> = (1..=6000).map(line).collect();
+    let lines: Vec<Entry> = (1..=6000)
+        .map(|id| line_of(id, 1, id, &"x".repeat(900)))
+        .collect();
     store.store(vec![batch_of("#l", 0, &lines)]);
     drop(store);
     let memory = Memory {
         lines: 10,
         bytes: 1 << 20,
     };
-    let (_, restored, warnings) = open_with(dir.path(), NEVER, memory);
-    assert_eq!(ids(&restored, "#l"), (5991..=6000).collect::<Vec<u64>>());
-    let authors = &restored[0].authors;
-    assert_eq!(authors[0], (6000, 1), "the newest first");
-    let read = authors.len() as u64 * 1000;
+    fs::remove_file(dir.path().join(CHECKPOINT)).expect("a checkpoint");
+    let (_, found) = Store::open(dir.path(), NEVER, memory).expect("a store");
+    let last: Vec<u64> = (5991..=6000).collect();
+    assert_eq!(ids(&found.rooms, "#l"), last);
+    let newest = found.authors.last().map(|author| author.session);
+    assert_eq!(newest, Some(6000), "the newest last");
+    let read = found.authors.len() as u64 * 1000;
     assert!(
         (AUTHORS_READ..6_000_000).contains(&(read + 200_000)),
         "{read}"
     );
-    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(found.warnings, Vec::<String>::new());
     // What the memory takes is read whatever the authors need.
     let memory = Memory {
         lines: 6000,
@@ -352,6 +374,121 @@ fn only_the_end_of_a_log_is_read_but_more_than_its_memory() {
     };
     let (_, restored, _) = open_with(dir.path(), NEVER, memory);
     assert_eq!(restored[0].entries.len(), 6000);
+}
+
+/// Who is cut off while the others say more than a start reads comes back with lines that are in the log already.
+#[test]
+fn who_spoke_long_ago_is_known_after_a_crash() {
+    let dir = directory();
+    let (mut store, _) = open(dir.path());
+    let topic = Entry {
+        kind: Sort::Topic,
+        ..line_of(7, 1, 1, "tea")
+    };
+    store.store(vec![batch_of(
+        "#l",
+        0,
+        &[topic.clone(), line_of(7, 2, 2, "here")],
+    )]);
+    let many = |from: u64| {
+        let line = |id: u64| line_of(8, id, id, &"x".repeat(900));
+        let lines: Vec<Entry> = (from..from + 1000).map(line).collect();
+        batch_of("#l", 0, &lines)
+    };
+    for thousand in 0..12 {
+        store.store(vec![many(3 + 1000 * thousand)]);
+    }
+    drop(store);
+    assert_eq!(authors(dir.path()), [(7, 2), (8, 12_002)]);
+    let (_, restored) = open(dir.path());
+    assert_eq!(restored[0].topic, Some(topic));
+    let read = fs::metadata(dir.path().join("l.jsonl"))
+        .expect("the log")
+        .len();
+    assert!(read > 2 * AUTHORS_READ, "or nothing was to be forgotten");
+}
+
+#[test]
+fn a_checkpoint_covers_what_was_rotated_and_a_topic_that_was_taken_away() {
+    let dir = directory();
+    let patient = |path: &Path| {
+        let (mut store, found) = Store::open(path, 400, MEMORY).expect("a store");
+        assert_eq!(found.warnings, Vec::<String>::new());
+        // Between checkpoints the files are rotated some times.
+        (store.checkpoint_every, store.checkpoint_at) = (0, 300);
+        store
+    };
+    let topic = |id, text| Entry {
+        kind: Sort::Topic,
+        ..entry(id, text)
+    };
+    let mut expected = Vec::new();
+    for id in 1..=40 {
+        let line = match id {
+            1 => topic(1, "tea"),
+            20 => topic(20, ""),
+            _ => {
+                expected.retain(|(session, _)| *session != id % 7);
+                expected.push((id % 7, id));
+                line_of(id % 7, id, id, "hello")
+            }
+        };
+        let mut store = patient(dir.path());
+        store.store(vec![batch_of("#l", 0, &[line])]);
+        assert_eq!(store.logs[0].topic.is_some(), id < 20, "{id}");
+        drop(store);
+        assert_eq!(authors(dir.path()), expected, "{id}");
+    }
+    let mut store = patient(dir.path());
+    store.checkpoint_at = 0;
+    store.store(vec![batch("#l", 0, 41..=41)]);
+    drop(store);
+    // What the checkpoint covers may go.
+    for name in files(dir.path()) {
+        if name.contains('@') {
+            fs::remove_file(dir.path().join(name)).expect("a file");
+        }
+    }
+    assert_eq!(authors(dir.path()), expected);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_of_and_replaced() {
+    let dir = directory();
+    let (mut store, _) = open(dir.path());
+    store.checkpoint_at = 0;
+    store.store(vec![batch_of("#l", 0, &[line_of(7, 1, 1, "one")])]);
+    drop(store);
+    let path = dir.path().join(CHECKPOINT);
+    let whole = fs::read(&path).expect("a checkpoint");
+    fs::write(&path, &whole[..whole.len() - 1]).expect("a file");
+    let (mut store, _, warnings) = open_with(dir.path(), NEVER, MEMORY);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("is no checkpoint of logs"),
+        "{warnings:?}"
+    );
+    store.checkpoint_at = 0;
+    store.store(vec![batch("#l", 0, 2..=2)]);
+    drop(store);
+    assert_eq!(authors(dir.path()), [(7, 1)]);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_told_of_once_and_costs_nothing_else() {
+    let dir = directory();
+    let (mut store, _) = open(dir.path());
+    (store.checkpoint_every, store.checkpoint_at) = (0, 0);
+    for (id, expected) in [(1, &["l1", "?"][..]), (2, &["l2"])] {
+        // Behind the log itself, which is written first.
+        faults::order(0, Call::Rename);
+        let line = line_of(7, id, id, "x");
+        let notes = store.store(vec![batch_of("#l", 0, &[line])]);
+        store.checkpoint_at = 0;
+        assert_eq!(outcomes(&notes), expected);
+    }
+    drop(store);
+    assert_eq!(authors(dir.path()), [(7, 2)]);
 }
 
 #[test]
@@ -668,6 +805,53 @@ fn the_writer_stores_what_waits_before_it_ends() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_log_that_was_taken_away_is_missed_and_a_new_one_begun() {
+    let dir = directory();
+    let (mut store, _) = open(dir.path());
+    store.store(vec![batch("#l", 0, 1..=1)]);
+    let path = dir.path().join("l.jsonl");
+    fs::rename(&path, dir.path().join("taken")).expect("a log");
+    faults::calls();
+    assert_eq!(
+        outcomes(&store.store(vec![batch("#l", 0, 2..=2)])),
+        ["?", "l2"]
+    );
+    assert!(faults::calls().contains(&Call::SyncDirectory));
+    fs::remove_file(&path).expect("a log");
+    assert_eq!(
+        outcomes(&store.store(vec![batch("#l", 0, 3..=3)])),
+        ["?", "l3"]
+    );
+    drop(store);
+    assert_eq!(ids(&open(dir.path()).1, "#l"), [3]);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_is_followed_to_another_file() {
+    let dir = directory();
+    let outside = directory();
+    let target = outside.path().join("precious");
+    fs::write(&target, batch("#l", 0, 1..=1).bytes).expect("a file");
+    for (room, to) in [("l", &target), ("m", &outside.path().join("none"))] {
+        let link = dir.path().join(format!("{room}.jsonl"));
+        std::os::unix::fs::symlink(to, link).expect("a link");
+    }
+    let (mut store, restored, warnings) = open_with(dir.path(), NEVER, MEMORY);
+    assert!(restored.is_empty());
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    let link = dir.path().join("n.jsonl");
+    std::os::unix::fs::symlink(outside.path().join("none"), link).expect("a link");
+    let batches = ["#l", "#m", "#n"].map(|name| batch(name, 0, 2..=2));
+    let notes = store.store(batches.into());
+    assert_eq!(outcomes(&notes), ["l!0", "m!0", "n!0", "?"]);
+    assert!(!outside.path().join("none").exists());
+    let kept = fs::read(&target).expect("the file");
+    assert_eq!(kept, batch("#l", 0, 1..=1).bytes);
+}
+
 /// What the server knows of a room: `chat::server` in short.
 #[derive(Default)]
 struct Model {
@@ -695,13 +879,17 @@ proptest! {
         let names = ["#l", "#m", "#n"];
         let dir = directory();
         let (mut store, ..) = open_with(dir.path(), 400, MEMORY);
+        (store.checkpoint_every, store.checkpoint_at) = (0, 500);
         let mut rooms: [Model; 3] = Default::default();
         let mut run = |store: &mut Store, batches: &[(usize, u64)]| {
             let batches = batches.iter().map(|&(n, lines)| {
                 let room = &mut rooms[n];
                 let first = room.handed_out + 1;
                 room.handed_out += lines;
-                batch(names[n], room.attempt, first..=room.handed_out)
+                // Each room's lines are one session's.
+                let line = |id| line_of(n as u64, id, id, "line");
+                let entries: Vec<Entry> = (first..=room.handed_out).map(line).collect();
+                batch_of(names[n], room.attempt, &entries)
             });
             for note in store.store(batches.collect()) {
                 match note {
@@ -742,6 +930,9 @@ proptest! {
         for (name, stored) in names.into_iter().zip(stored) {
             prop_assert_eq!(ids(&restored, name), (1..=stored).collect::<Vec<u64>>());
         }
+        let mut known = authors(dir.path());
+        known.sort_unstable();
+        prop_assert_eq!(known, (0..).zip(stored).collect::<Vec<_>>());
     }
 
     #[test]

@@ -8,8 +8,10 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::core::address::network;
 
 /// So many wrong codes end a listener for one transfer, however long it waits. Somebody who mistypes gets two more tries;
 /// somebody who guesses gets three of the 2^33.9 that there are.
@@ -130,14 +132,6 @@ impl Guesses {
         if let Some(address) = address {
             self.by_address.remove(&network(address));
         }
-    }
-}
-
-/// What counts as one: an IPv4 address, or the /64 of an IPv6 one, which is what the smallest of networks has.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & (!0 << 64))),
     }
 }
 

@@ -1,9 +1,11 @@
 //! With a log on disk: nobody sees a line, and nobody is told that it is safe, before it is.
 
 use super::world::{Disk, Fate, World, hello, texts};
-use crate::chat::server::report::Happening;
-use crate::chat::server::{Batch, MAX_UNSTORED};
-use crate::chat::wire::{ChatEvent, Hello, Op};
+use crate::chat::journal;
+use crate::chat::room::Author;
+use crate::chat::server::report::{Happening, Report};
+use crate::chat::server::{Batch, Config, MAX_UNSTORED};
+use crate::chat::wire::{ChatEvent, Hello, Op, encode};
 use crate::core::machine::Signal;
 
 fn durable() -> World {
@@ -71,6 +73,38 @@ fn what_comes_together_is_stored_together() {
     let Batch { ids, bytes, .. } = &world.batches[0];
     assert_eq!(*ids, (1, 20));
     assert_eq!(bytes.iter().filter(|&&b| b == b'\n').count(), 20);
+}
+
+/// What the disk's side has to know of a batch without reading it.
+#[test]
+fn a_batch_says_whose_its_lines_are_and_where_the_topic_is() {
+    let mut world = durable();
+    let ann = world.program(&hello(1, "ann"));
+    let bob = world.program(&hello(2, "bob"));
+    world.disk = Disk::Waits;
+    let mut put = |peer, seq, text: &str| {
+        let mut line = Vec::new();
+        let text = text.into();
+        encode(&mut line, &Op::Line { seq, text });
+        world.puts(peer, &line);
+    };
+    put(ann, 1, "one");
+    put(ann, 2, "/topic tea");
+    put(bob, 1, "/topic coffee");
+    put(bob, 2, "two");
+    world.run();
+    let batch = &world.batches[0];
+    let line = |part: &[u8]| journal::read(part.trim_ascii_end()).expect("a line");
+    let topic = line(&batch.bytes[batch.topic.clone().expect("a topic")]);
+    assert_eq!(&*topic.text, "coffee");
+    let lines = batch.bytes.split_inclusive(|&byte| byte == b'\n');
+    let mut authors: Vec<Author> = lines.filter_map(|part| line(part).author).collect();
+    authors.retain(|author| author.seq == 2);
+    assert_eq!(batch.authors, authors, "each once, with the last number");
+    // The next has only its own.
+    world.line(ann, 3, "three");
+    let next = &world.batches[1];
+    assert_eq!((next.authors.len(), &next.topic), (1, &None));
 }
 
 #[test]
@@ -319,29 +353,83 @@ fn a_disk_that_hangs_does_not_hold_up_the_end() {
     assert!(world.exited);
 }
 
+/// With a log and without: what was said in it is on disk or is gone, but no id means two lines.
 #[test]
-fn rooms_with_a_log_stay_and_those_without_make_way() {
+fn an_empty_room_makes_way_and_goes_on_where_it_was() {
+    for durable in [true, false] {
+        let mut world = World::with(|config| {
+            config.durable = durable;
+            config.max_rooms = 2;
+        });
+        let ann = world.nc_called("ann");
+        world.types(ann, "/join #a");
+        world.types(ann, "/join #b");
+        let full = "* there are too many rooms";
+        assert_eq!(world.sees(ann).last().unwrap(), full, "she is in one");
+        world.types(ann, "/topic tea");
+        world.types(ann, "one");
+        world.types(ann, "/part");
+        world.types(ann, "/join #b");
+        assert_eq!(world.sees(ann).last().unwrap(), "* you are in #b now");
+        world.types(ann, "/part");
+        world.types(ann, "/join #a");
+        assert_eq!(
+            world.sees(ann)[1..],
+            ["* you are in #a now", "* the topic: tea"]
+        );
+        world.types(ann, "three");
+        let last = world.reports.iter().rev().find_map(|report| match report {
+            Report::Said(ChatEvent::Message { id, .. }) => Some(*id),
+            _ => None,
+        });
+        assert_eq!(last, Some(3));
+    }
+}
+
+#[test]
+fn a_room_with_lines_on_their_way_to_the_disk_does_not_make_way() {
     let mut world = World::with(|config| {
         config.durable = true;
         config.max_rooms = 2;
     });
     let ann = world.nc_called("ann");
     world.types(ann, "/join #a");
+    world.disk = Disk::Waits;
+    world.types(ann, "one");
+    world.types(ann, "/part");
     world.types(ann, "/join #b");
     assert_eq!(
         world.sees(ann).last().unwrap(),
         "* there are too many rooms"
     );
-    world.types(ann, "/part");
+    world.stores();
     world.types(ann, "/join #b");
     assert_eq!(world.sees(ann).last().unwrap(), "* you are in #b now");
-    world.types(ann, "now it has one");
-    world.types(ann, "/part");
-    world.types(ann, "/join #c");
-    assert_eq!(
-        world.sees(ann).last().unwrap(),
-        "* there are too many rooms"
-    );
+}
+
+#[test]
+fn more_rooms_in_the_log_than_may_be_open_keep_nobody_out() {
+    let change = |config: &mut Config| {
+        config.durable = true;
+        config.max_rooms = 3;
+    };
+    let mut world = World::with(change);
+    let ann = world.nc_called("ann");
+    for room in 0..10 {
+        world.types(ann, &format!("/join #room{room}"));
+        world.types(ann, "one");
+    }
+    assert_eq!(world.log.len(), 10);
+    world.crash(change);
+    assert_eq!(world.server.places.len(), 3);
+    let ann = world.nc_called("ann");
+    for room in 0..10 {
+        world.types(ann, &format!("/join #room{room}"));
+        world.types(ann, "two");
+        let log = String::from_utf8_lossy(&world.log[&format!("#room{room}")]);
+        let ids: Vec<_> = log.lines().map(|line| &line[..8]).collect();
+        assert_eq!(ids, ["{\"id\":1,", "{\"id\":2,"]);
+    }
 }
 
 #[test]

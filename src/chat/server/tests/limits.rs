@@ -84,6 +84,27 @@ fn one_address_may_have_so_many_and_cannot_fill_the_server_with_refused_ones() {
     assert_eq!(world.server.clients, 3);
 }
 
+/// Whoever has one address of IPv6 has 2^64 of them.
+#[test]
+fn a_network_of_ipv6_counts_as_one_address() {
+    let mut world = World::with(|config| config.limits.max_per_ip = 2);
+    let fates = |world: &mut World, addresses: &[&str]| {
+        let all: Vec<_> = addresses
+            .iter()
+            .map(|address| world.arrives_from(address, Origin(0)))
+            .collect();
+        world.advance(RECOGNITION);
+        all.into_iter()
+            .map(|peer| world.fate(peer))
+            .collect::<Vec<_>>()
+    };
+    let open = Fate::Open;
+    let ours = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:3::"];
+    assert_eq!(fates(&mut world, &ours), [open, open, Fate::Closed]);
+    let others = ["2001:db8:0:1::1", "192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    assert_eq!(fates(&mut world, &others), [open; 4]);
+}
+
 #[test]
 fn the_rate_is_kept_by_reading_later_and_nothing_is_lost() {
     let mut world = World::with(|config| config.limits.rate = rate(10.0, 5.0));

@@ -231,3 +231,21 @@ fn an_operator_is_no_client() {
     world.seconds(3600);
     assert_eq!(world.fate(operator), Fate::Open);
 }
+
+#[test]
+fn who_is_banned_by_the_nick_does_not_come_back_from_the_next_address() {
+    let mut world = World::new();
+    let operator = world.operator();
+    let ann = world.arrives_from("2001:db8::1", Origin(0));
+    world.types(ann, "/nick ann");
+    assert_eq!(
+        asks(&mut world, operator, "/ban ann"),
+        ["* 2001:db8::/64 is banned, 1 put out"]
+    );
+    let again = world.arrives_from("2001:db8::2", Origin(0));
+    world.types(again, "hello");
+    assert_eq!(
+        world.received(again),
+        b"* you are banned from this server\n"
+    );
+}

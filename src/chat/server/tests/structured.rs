@@ -692,3 +692,32 @@ fn ids_of_another_life_of_the_server_hide_nothing() {
     );
     assert_eq!(came_back(&mut world, 3, Some(7)), [1, 2, 3], "another life");
 }
+
+/// A room that had to make way and was made again is not the one in which the client saw its last line.
+#[test]
+fn who_comes_back_into_a_room_that_was_made_again_misses_no_line_of_it() {
+    let mut world = World::with(|config| config.max_rooms = 2);
+    let bob = world.nc_called("bob");
+    let in_x = |seen| Hello {
+        room: Some("#x".to_string()),
+        seen,
+        epoch: Some(1),
+        ..hello(1, "ann")
+    };
+    let ann = world.program(&in_x(None));
+    world.types(bob, "/join #x");
+    for text in ["one", "two", "three"] {
+        world.types(bob, text);
+    }
+    assert_eq!(texts(&world.told(ann)), ["one", "two", "three"]);
+    world.types(bob, "/part");
+    world.cuts(ann);
+    for room in ["#y", "#lobby", "#x"] {
+        world.types(bob, &format!("/join {room}"));
+    }
+    for text in ["four", "five", "six", "seven"] {
+        world.types(bob, text);
+    }
+    let ann = world.program(&in_x(Some(3)));
+    assert_eq!(texts(&world.told(ann)), ["four", "five", "six", "seven"]);
+}

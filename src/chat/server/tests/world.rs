@@ -167,12 +167,11 @@ impl World {
         for (name, bytes) in &self.log {
             let lines = bytes.split(|&b| b == b'\n');
             let entries: Vec<Entry> = lines.filter_map(journal::read).collect();
-            let authors = entries.iter().filter_map(|entry| entry.author);
+            server.remember(entries.iter().filter_map(|entry| entry.author));
             server.restore(Kept {
                 name: RoomName::parse(name).unwrap(),
                 last_id: entries.last().map_or(0, |entry| entry.id),
                 topic: None,
-                authors: authors.map(|author| (author.session, author.seq)).collect(),
                 entries,
             });
         }
