@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use socket2::SockRef;
 
-use crate::core::machine::{Pending, Signal};
+use crate::core::machine::{Ending, Pending, Signal};
 
 /// After this long a test has failed instead of hanging. No verdict hangs on it otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
