@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         ..Config::default()
     };
     let ours = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 9).into(), 8887);
-    let guard = Guard::new(vec![Some(ours)], Some(rate), 7);
+    let guard = Guard::new(vec![Correspondent::Inet(ours)], Some(rate), 7);
     let door = Arc::new(Door::new(10, None));
     let mut machine = Datagrams::new(Arc::new(config), door, Arc::new(Tally::default()), guard);
     let mut at = Duration::ZERO;

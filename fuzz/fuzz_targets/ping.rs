@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
             0 => Pace::Every(Duration::from_millis(100)),
             _ => Pace::Flood(3),
         },
-        size: script.below(64),
+        size: 1 + script.below(63),
         timeout: Duration::from_secs(1),
         run: 7,
     };

@@ -28,7 +28,7 @@ pub struct Plan {
     pub count: u32,
     /// When they go.
     pub pace: Pace,
-    /// How long one is, in bytes.
+    /// How long one is, in bytes: at least 1.
     pub size: usize,
     /// How long one is waited for.
     pub timeout: Duration,
