@@ -178,6 +178,33 @@ fn a_dead_connection_is_given_up_and_the_transfer_goes_on_over_another() {
     }
 }
 
+/// The connection ends with the last byte of the receiver's last word missing.
+#[test]
+fn a_sender_that_did_not_get_the_last_word_comes_back_for_it() {
+    let content = Seeded(10).bytes(1000);
+    let all = {
+        let places = Places::with(content.clone());
+        let mut receiver = places.receiver(&["--no-fsync"]);
+        let proxy = Proxy::start(receiver.socket_address(), vec![]);
+        assert_eq!(places.sender(proxy.address, &[]).ends(), 0);
+        assert_eq!(receiver.run.ends(), 0);
+        proxy.passed_down()
+    };
+    // It may come back, or not.
+    for (patience, status, connections) in [("5m", 0, 2), ("0", 1, 1)] {
+        let places = Places::with(content.clone());
+        let mut receiver = places.receiver(&["--no-fsync", "--retry", "2s"]);
+        let faults = vec![Fault::Down(all - 1, Harm::End)];
+        let proxy = Proxy::faulty(receiver.socket_address(), faults);
+        let mut sender = places.sender(proxy.address, &["--retry", patience]);
+        assert_eq!(sender.ends(), status, "{:?}", sender.stderr.rest());
+        let ended = receiver.run.ends();
+        assert_eq!(ended, 0, "{:?}", receiver.run.stderr.rest());
+        assert_eq!(proxy.connections(), connections);
+        places.assert_arrived(patience);
+    }
+}
+
 #[test]
 fn cut_again_and_again_it_arrives_and_sends_nothing_for_the_second_time() {
     let mut random = Seeded(9);

@@ -60,6 +60,8 @@ pub mod kind {
     pub const ALIVE: u8 = 0x03;
     /// [`super::Message::Done`].
     pub const DONE: u8 = 0x04;
+    /// [`super::Message::Bye`].
+    pub const BYE: u8 = 0x05;
     /// [`super::Message::Offer`].
     pub const OFFER: u8 = 0x10;
     /// [`super::Message::Answers`].

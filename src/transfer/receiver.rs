@@ -100,6 +100,8 @@ enum Closing {
     Settling,
     /// Our DONE is next.
     Ready,
+    /// It was said; the sender's BYE is next.
+    Said,
 }
 
 /// The receiving end of a session. `P` is a buffer of the driver's, shared by the writes of one frame.
@@ -195,18 +197,28 @@ impl<P: Clone> Receiver<P> {
 
     /// The stream could not be taken apart.
     pub fn violated(&mut self, violation: Violation) {
+        self.end_unconfirmed();
         self.session.violated(violation);
         self.drop_work();
     }
 
     /// The connection has ended.
     pub fn cut(&mut self) {
+        self.end_unconfirmed();
         self.session.end(Ending::Cut);
         self.drop_work();
     }
 
+    /// However it ends now, what was said to be done is done.
+    fn end_unconfirmed(&mut self) {
+        if self.closing == Closing::Said {
+            self.session.end(Ending::Unconfirmed);
+        }
+    }
+
     /// Stop, and tell the peer why: a signal, or a disk that is full for every entry to come.
     pub fn abort(&mut self, reason: AbortReason) {
+        self.end_unconfirmed();
         self.session.farewell(reason, Ending::Aborted(reason));
         self.drop_work();
     }
@@ -275,7 +287,7 @@ impl<P: Clone> Receiver<P> {
             }
         }
         if self.closing == Closing::Ready {
-            self.session.end(Ending::Complete);
+            self.closing = Closing::Said;
             return Some(Message::Done {
                 entries: self.tally.entries,
                 good: self.tally.good(),
@@ -315,6 +327,10 @@ impl<P: Clone> Receiver<P> {
     }
 
     fn take(&mut self, message: Message) -> Result<(), Violation> {
+        if (self.closing, &message) == (Closing::Said, &Message::Bye) {
+            self.session.end(Ending::Complete);
+            return Ok(());
+        }
         if self.closing != Closing::No {
             return Err(Violation::OutOfPlace(message.kind()));
         }

@@ -373,11 +373,28 @@ fn until_done(
     };
     let mut met = meeting.meet(None, &mut tell)?;
     let target = run.place.target();
+    let mut has_all = false;
     loop {
         let over = run.session(met, target.clone(), reporter)?;
         let close = over.close;
-        if close.ending == Ending::Complete {
-            return Ok(());
+        has_all = match close.ending {
+            Ending::Complete => return Ok(()),
+            Ending::Unconfirmed => true,
+            // Somebody else was here, and wanted nothing.
+            _ => has_all && over.progress.entries == 0,
+        };
+        if has_all {
+            let is_stream = matches!(run.place, Place::Stream(_));
+            let back = match is_stream {
+                // What was passed on is not there to be compared.
+                true => None,
+                false => wait_for_return(run, meeting, &close, &mut retry, reporter, &mut tell),
+            };
+            met = match back {
+                Some(met) => met,
+                None => return Ok(()),
+            };
+            continue;
         }
         if let Some(full) = over.finished.full {
             return Err(Error::new(Kind::Other, full).hint(format!("make room, then {RESUMES}")));
@@ -425,6 +442,38 @@ fn until_done(
             }
         };
     }
+}
+
+/// Everything is stored, and a sender that does not know it comes back to ask. `None`: it does not.
+fn wait_for_return(
+    run: &Run,
+    meeting: &Meeting,
+    close: &Close,
+    retry: &mut Retry,
+    reporter: &mut Reporter,
+    tell: &mut dyn FnMut(Event),
+) -> Option<Met> {
+    let until = run.clock.now() + retry.last_word();
+    let mut why = reason(close, run.patience);
+    while close.signal.is_none() {
+        let left = until.saturating_sub(run.clock.now());
+        if left.is_zero() {
+            break;
+        }
+        let wait = meeting.dials().then(|| retry.wait(left));
+        reporter.disconnected(why, true, wait);
+        if let Some(wait) = wait {
+            meeting.pause(wait).ok()?;
+        }
+        match meeting.meet(Some(left), tell) {
+            Ok(met) => return Some(met),
+            Err(error) if meeting.dials() && !matches!(error.kind(), Kind::Signal(_)) => {
+                why = error.to_string();
+            }
+            Err(_) => break,
+        }
+    }
+    None
 }
 
 fn say_how_to_resume(screen: &Screen) {
@@ -487,7 +536,8 @@ fn serve(run: &Arc<Run>, meeting: &Meeting, screen: &Screen) -> Result<()> {
 /// One session among many. What becomes of it ends nothing but itself.
 fn host(run: &Run, met: Met, mut reporter: Reporter) {
     match run.session(met, run.place.target(), &mut reporter) {
-        Ok(over) if over.close.ending == Ending::Complete => {}
+        // Whoever does not know that it is complete finds us here.
+        Ok(over) if over.close.ending.failure().is_none() => {}
         Ok(over) => {
             let why = match over.finished.full {
                 Some(full) => full,

@@ -379,7 +379,7 @@ impl<P> Sender<P> {
                 if entries != self.tally.entries || good != self.tally.good() {
                     return Err(Violation::Totals);
                 }
-                self.session.end(Ending::Complete);
+                self.session.part();
                 Ok(())
             }
             other => Err(Violation::OutOfPlace(other.kind())),

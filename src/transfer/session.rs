@@ -78,6 +78,8 @@ impl Default for Pace {
 pub enum Ending {
     /// Both ends agree on what is stored.
     Complete,
+    /// At the receiver: everything is stored, but the sender did not say that it knows.
+    Unconfirmed,
     /// We stopped, and said why.
     Aborted(AbortReason),
     /// The peer stopped, and said why.
@@ -104,7 +106,7 @@ impl Ending {
     /// machine's tally.
     pub fn failure(self) -> Option<Kind> {
         Some(match self {
-            Ending::Complete => return None,
+            Ending::Complete | Ending::Unconfirmed => return None,
             Ending::Aborted(reason) | Ending::PeerAborted(reason) => match reason {
                 AbortReason::Interrupted => match self {
                     Ending::Aborted(_) => Kind::Signal(2),
@@ -148,6 +150,9 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ending::Complete => f.write_str("complete"),
+            Ending::Unconfirmed => {
+                f.write_str("everything is stored, but the other end may not know it")
+            }
             Ending::Aborted(reason) => reason.fmt(f),
             Ending::PeerAborted(reason) => write!(f, "the other end stopped: {reason}"),
             Ending::Violated(violation) => violation.fmt(f),
@@ -373,6 +378,14 @@ impl Session {
         }
     }
 
+    /// Ends well, with a last frame that says so.
+    pub(super) fn part(&mut self) {
+        if self.ending.is_none() {
+            self.urgent.push_back(Message::Bye);
+            self.ending = Some(Ending::Complete);
+        }
+    }
+
     /// Ends with a last frame that says why.
     pub(super) fn farewell(&mut self, reason: AbortReason, ending: Ending) {
         if self.ending.is_none() {
@@ -437,6 +450,7 @@ mod tests {
     fn an_ending_is_the_exit_status_that_the_manual_promises() {
         let table = [
             (Ending::Complete, None),
+            (Ending::Unconfirmed, None),
             (
                 Ending::Aborted(AbortReason::Interrupted),
                 Some(Kind::Signal(2)),

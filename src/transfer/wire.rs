@@ -1,6 +1,6 @@
 //! The messages: everything that the two ends say beside the content of files.
 //!
-//! Hand-written, little-endian, fixed layouts. A serialising library would save little: there are eight
+//! Hand-written, little-endian, fixed layouts. A serialising library would save little: there are nine
 //! messages, every length has to be held against a limit of its own before anything is allocated, and the
 //! document for readers without Rust wants offsets of bytes, not the rules of an encoding.
 //!
@@ -11,6 +11,7 @@
 //! 0x02  ABORT     both      reason (1)
 //! 0x03  ALIVE     both      work (8): bytes read, hashed and written so far; phase (1)
 //! 0x04  DONE      both      entries offered (8), stored or identical (8)
+//! 0x05  BYE       sender    nothing
 //! 0x10  OFFER     sender    number of the first entry (4), then entries, numbered on from it
 //! 0x11  ANSWERS   receiver  each: entry (4), round (1), flags (1; bit 0: compare only), length to compare (8)
 //! 0x12  DIGESTS   receiver  entry (4), round (1), number of the first chunk (8), then digests of 16 bytes in
@@ -306,6 +307,8 @@ pub enum Message {
         /// Verdicts [`Verdict::Stored`] and [`Verdict::Identical`] among them.
         good: u64,
     },
+    /// The sender has the receiver's DONE. Without it the receiver does not know whether the sender will come back.
+    Bye,
     /// A page of entries.
     Offer {
         /// The number of the first; it follows that of the last offered.
@@ -347,6 +350,7 @@ impl Message {
             Message::Abort(_) => kind::ABORT,
             Message::Alive { .. } => kind::ALIVE,
             Message::Done { .. } => kind::DONE,
+            Message::Bye => kind::BYE,
             Message::Offer { .. } => kind::OFFER,
             Message::Answers(_) => kind::ANSWERS,
             Message::Digests { .. } => kind::DIGESTS,
@@ -368,6 +372,7 @@ impl Message {
                 out.extend_from_slice(&entries.to_le_bytes());
                 out.extend_from_slice(&good.to_le_bytes());
             }
+            Message::Bye => {}
             Message::Offer { first, entries } => {
                 out.extend_from_slice(&first.to_le_bytes());
                 entries
@@ -488,6 +493,7 @@ pub fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Violation> {
             entries: reader.u64()?,
             good: reader.u64()?,
         },
+        kind::BYE => Message::Bye,
         kind::OFFER => Message::Offer {
             first: reader.u32()?,
             entries: reader.until_empty(|reader| decode_entry(reader).map(Arc::new))?,

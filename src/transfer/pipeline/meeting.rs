@@ -282,6 +282,9 @@ pub fn random() -> Result<u64> {
         .map_err(|error| Error::new(Kind::Other, "the system has no random numbers").because(error))
 }
 
+/// Time for a sender to see that the connection is lost, and to try a few times.
+const LAST_WORD: Duration = Duration::from_secs(10);
+
 /// How long is tried again.
 #[derive(Debug)]
 pub struct Retry {
@@ -330,6 +333,11 @@ impl Retry {
         let since = *self.since.get_or_insert(now);
         let left = self.limit.saturating_sub(now.saturating_sub(since));
         (!left.is_zero()).then_some(left)
+    }
+
+    /// How long to wait for a sender that may not know that everything is stored.
+    pub fn last_word(&self) -> Duration {
+        self.limit.min(LAST_WORD)
     }
 
     /// How long to wait before connecting again.

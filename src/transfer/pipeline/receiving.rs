@@ -387,8 +387,8 @@ impl End for RecvEnd<'_> {
     }
 
     fn is_content(&self) -> bool {
-        // Its last word is still to be read by the sender, which then hangs up.
-        false
+        // Otherwise there is a last word that the sender has to read, and then hangs up.
+        self.machine.ending() == Some(Ending::Complete)
     }
 
     fn opened(&mut self, now: Duration) {

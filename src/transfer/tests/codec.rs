@@ -118,6 +118,7 @@ fn message() -> impl Strategy<Value = Message> {
             phase: Phase::Comparing
         }),
         any::<(u64, u64)>().prop_map(|(entries, good)| Message::Done { entries, good }),
+        Just(Message::Bye),
         (any::<u32>(), prop::collection::vec(entry(), 0..6))
             .prop_map(|(first, entries)| Message::Offer { first, entries }),
         prop::collection::vec(answer, 0..9).prop_map(Message::Answers),
@@ -291,7 +292,7 @@ proptest! {
     fn a_body_cut_short_or_drawn_out_is_malformed(message in message(), cut in 1..40usize) {
         let body = message.encode();
         let kind = message.kind();
-        let fixed = matches!(kind, kind::HELLO | kind::ABORT | kind::ALIVE | kind::DONE);
+        let fixed = matches!(kind, kind::HELLO | kind::ABORT | kind::ALIVE | kind::DONE | kind::BYE);
         if let Some(short) = body.len().checked_sub(cut)
             && let Ok(decoded) = wire::decode(kind, &body[..short])
         {

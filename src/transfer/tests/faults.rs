@@ -125,7 +125,7 @@ fn any_order_of_events_comes_to_the_same_end() {
 
 #[test]
 fn whatever_is_done_to_the_bytes_no_wrong_file_gets_its_name_and_a_retry_succeeds() {
-    let mut endings = [0; 3];
+    let mut endings = [0; 4];
     for number in 0..2_000 {
         let mut seed = Seed(0x5eed_0000 + number);
         let (mut source, mut store) = scene(&mut seed);
@@ -149,12 +149,15 @@ fn whatever_is_done_to_the_bytes_no_wrong_file_gets_its_name_and_a_retry_succeed
             endings[match ending {
                 Ending::Complete => 0,
                 Ending::Violated(_) => 1,
-                _ => 2,
+                Ending::Unconfirmed => 2,
+                _ => 3,
             }] += 1;
         }
-        // The sender is never content with less than what the receiver has.
-        if sent == Ending::Complete {
-            assert_eq!(received, Ending::Complete, "{number}: {fault:?}");
+        // The sender is never content with less than what the receiver has, nor the receiver while the sender is not.
+        match received {
+            Ending::Complete => assert_eq!(sent, Ending::Complete, "{number}: {fault:?}"),
+            Ending::Unconfirmed => {}
+            _ => assert_ne!(sent, Ending::Complete, "{number}: {fault:?}"),
         }
         let (carried, walk_ended) = pair.sender.into_unsettled();
         check(&source, &store, &before);
@@ -172,8 +175,15 @@ fn whatever_is_done_to_the_bytes_no_wrong_file_gets_its_name_and_a_retry_succeed
         );
         check(&source, &store, &before);
     }
-    // The faults did happen, and some came too late to matter.
-    assert!(endings.iter().all(|&count| count > 200), "{endings:?}");
+    // The faults did happen, and some came too late to matter, or just not.
+    let enough = [200, 200, 10, 200];
+    assert!(
+        endings
+            .iter()
+            .zip(enough)
+            .all(|(&count, least)| count > least),
+        "{endings:?}"
+    );
 }
 
 #[test]

@@ -291,6 +291,8 @@ fn totals_that_do_not_agree_are_a_violation_at_both_ends() {
     receiver.message(NOW, done(1, 0));
     receiver.outcome(ReceiverOutcome::Settled);
     assert!(receiver.transmit(NOW).is_some());
+    assert_eq!(receiver.ending(), None, "the sender may not have it yet");
+    receiver.message(NOW, Message::Bye);
     assert_eq!(receiver.ending(), Some(Ending::Complete));
 }
 

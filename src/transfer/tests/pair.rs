@@ -309,11 +309,13 @@ impl<'a> Pair<'a> {
 
     /// A sender that is over and has written its last frame has closed the connection.
     fn sender_is_gone(&mut self) -> bool {
-        self.sender.ending().is_some()
+        let is_over = self.sender.ending().is_some();
+        is_over && !self.happen(2)
     }
 
     fn receiver_is_gone(&mut self) -> bool {
-        self.receiver.ending().is_some()
+        let is_over = self.receiver.ending().is_some();
+        is_over && !self.happen(4)
     }
 
     fn close_receiver(&mut self) -> bool {
