@@ -454,8 +454,11 @@ fn parse(text: &str, purpose: Use) -> Result<Address, Complaint> {
         Some((name, rest)) => (parse_scheme(name)?, rest),
         None => (Scheme::Tcp, text),
     };
-    if let Some((before, _)) = rest.split_once(':')
+    // A number behind it is the port of a host of that name.
+    let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((before, behind)) = rest.split_once(':')
         && unix_scheme(before).is_some()
+        && !is_port(behind)
     {
         return Err(wrong("a Unix socket takes no scheme")
             .hint("write unix:/path, or unixgram:/path for datagrams"));
@@ -761,3 +764,6 @@ fn parse_host(text: &str, purpose: Use) -> Result<Host, Complaint> {
     }
     Ok(Host::Name(text.to_ascii_lowercase()))
 }
+
+#[cfg(test)]
+mod tests;
