@@ -171,6 +171,23 @@ fn a_tree_arrives_with_empty_and_many_small_files() {
     assert!(!world.to("tree/leave/out.o").exists());
 }
 
+/// A receiver was killed before anything was in it.
+#[test]
+fn an_empty_partial_does_not_stay_behind() {
+    let world = World::new();
+    for (number, size) in [1, 3_000, 3_000_000].into_iter().enumerate() {
+        let name = format!("f{number}");
+        let file = world.write(&name, &noise(7, size));
+        let partial = world.to(&format!(".{name}.sockkit-part"));
+        fs::write(&partial, "").expect("room");
+        let mut receiver = world.receiver(&[]);
+        assert_status(&receiver.send(&[text(&file)]), 0);
+        assert_eq!(receiver.run.ends(), 0);
+        assert_same(&world.to(&name), &noise(7, size));
+        assert!(!partial.exists(), "{name}");
+    }
+}
+
 /// Such files are read into buffers of a chunk each and said only when there are many of them, or nothing more to read.
 #[test]
 fn more_files_of_middle_size_than_the_memory_holds_arrive() {

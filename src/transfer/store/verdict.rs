@@ -137,18 +137,18 @@ fn look(dir: &Dir, name: &[u8], entry: &Entry) -> Result<Option<Seen>, Failure> 
 fn judge_file(policy: &Policy, dir: &Dir, name: &[u8], entry: &Entry) -> Result<Verdict, Failure> {
     let part = look(dir, &part_name(name), entry)?
         .filter(|seen| seen.what == What::File)
-        .map_or(0, |seen| seen.len);
-    let have_part = |len: u64, differs| Verdict::HavePart { len, differs };
+        .map(|seen| seen.len);
+    // One that is empty has nothing to compare, but is to be gone on with all the same, or it would stay.
+    let part_or_nothing = |differs| match part {
+        Some(len) => Verdict::HavePart { len, differs },
+        None => Verdict::Want,
+    };
     let Some(seen) = look(dir, name, entry)? else {
-        return Ok(match part {
-            0 => Verdict::Want,
-            part => have_part(part, Differs::Replace),
-        });
+        return Ok(part_or_nothing(Differs::Replace));
     };
     if seen.what != What::File {
         return match policy.existing {
-            Existing::Rename if part > 0 => Ok(have_part(part, Differs::Rename)),
-            Existing::Rename => Ok(Verdict::Want),
+            Existing::Rename => Ok(part_or_nothing(Differs::Rename)),
             _ => Err(Failure::refused(
                 "store",
                 &entry.path,
@@ -166,8 +166,11 @@ fn judge_file(policy: &Policy, dir: &Dir, name: &[u8], entry: &Entry) -> Result<
         }
         Err(reason) => Differs::Refuse(reason),
     };
-    if part > 0 && !matches!(differs, Differs::Refuse(_)) {
-        return Ok(have_part(part.max(seen.len), differs));
+    if let Some(part) = part
+        && !matches!(differs, Differs::Refuse(_))
+    {
+        let len = part.max(seen.len);
+        return Ok(Verdict::HavePart { len, differs });
     }
     Ok(Verdict::HaveCandidate {
         len: seen.len,
