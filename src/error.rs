@@ -122,8 +122,12 @@ pub struct IoReason<'a>(pub &'a std::io::Error);
 
 impl fmt::Display for IoReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = known(self.0) {
+            return f.write_str(text);
+        }
         let text = self.0.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
+        let text = text.trim_end_matches('.');
         let mut chars = text.chars();
         match (chars.next(), chars.clone().next()) {
             // "Connection refused" becomes "connection refused"; "I/O error" stays.
@@ -133,6 +137,34 @@ impl fmt::Display for IoReason<'_> {
             _ => f.write_str(text),
         }
     }
+}
+
+/// What Windows says in sentences and in the user's language, as the other systems say it: for who reads the messages
+/// of several, and for scripts.
+fn known(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind as Io;
+    if cfg!(not(windows)) {
+        return None;
+    }
+    error.raw_os_error()?;
+    Some(match error.kind() {
+        Io::NotFound => "no such file or directory",
+        Io::PermissionDenied => "permission denied",
+        Io::AlreadyExists => "file exists",
+        Io::ConnectionRefused => "connection refused",
+        Io::ConnectionReset => "connection reset by peer",
+        Io::ConnectionAborted => "software caused connection abort",
+        Io::BrokenPipe => "broken pipe",
+        Io::TimedOut => "connection timed out",
+        Io::AddrInUse => "address already in use",
+        Io::AddrNotAvailable => "cannot assign requested address",
+        Io::HostUnreachable => "no route to host",
+        Io::NetworkUnreachable => "network is unreachable",
+        Io::StorageFull => "no space left on device",
+        Io::ReadOnlyFilesystem => "read-only file system",
+        Io::DirectoryNotEmpty => "directory not empty",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

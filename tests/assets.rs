@@ -27,6 +27,8 @@ fn compare(path: &Path, expected: &[u8]) {
     );
 }
 
+/// The tree has those of Unix: a few options are not there on Windows.
+#[cfg(unix)]
 #[test]
 fn completions_and_man_pages_in_the_tree_are_what_the_program_makes() {
     for (name, content) in sockkit::cli::asset_files() {
@@ -74,6 +76,8 @@ fn the_program_prints_them() {
     }
 }
 
+/// The tree has those of Unix: a few options are not there on Windows.
+#[cfg(unix)]
 #[test]
 fn the_readme_shows_the_help_as_it_is() {
     let path = root().join("README.md");

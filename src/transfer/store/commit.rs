@@ -92,6 +92,8 @@ impl Part {
             return Err(Failure::refused("store", &self.path, Reason::PartReplaced));
         };
         self.check(named)?;
+        // It has served. Windows before 10 replaces no file that is open.
+        self.candidate = None;
         let (dir, path) = (&self.dir, &self.path);
         let what = What::File;
         let stored = match publish(dir, &named.part, &self.name, path, what, policy, modified) {
