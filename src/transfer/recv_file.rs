@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::cli::{LinkPolicy, RecvFileArgs, Size};
 use crate::core::limits::raise_open_file_limit;
@@ -384,15 +385,16 @@ fn until_done(
             _ => has_all && over.progress.entries == 0,
         };
         if has_all {
-            let is_stream = matches!(run.place, Place::Stream(_));
-            let back = match is_stream {
-                // What was passed on is not there to be compared.
-                true => None,
-                false => wait_for_return(run, meeting, &close, &mut retry, reporter, &mut tell),
-            };
-            met = match back {
-                Some(met) => met,
-                None => return Ok(()),
+            // What was passed on is not there to be compared.
+            if close.signal.is_some() || matches!(run.place, Place::Stream(_)) {
+                return Ok(());
+            }
+            let until = run.clock.now() + retry.last_word();
+            let left = |_: &mut Retry, now| until.checked_sub(now).filter(|left| !left.is_zero());
+            met = match meet_again(run, meeting, &close, &mut retry, left, reporter, &mut tell) {
+                Ok(Some(met)) => met,
+                // It does not come back for the answer. Everything is stored all the same.
+                Ok(None) | Err(_) => return Ok(()),
             };
             continue;
         }
@@ -409,7 +411,7 @@ fn until_done(
             _ => 0,
         };
         let time = retry.after(run.clock.now(), &close, &over.progress);
-        let (Some(mut time), 0) = (time, lost) else {
+        let (Some(_), 0) = (time, lost) else {
             reporter.disconnected(reason(&close, run.patience), false, None);
             let error = failure(&close, run.patience);
             return Err(match lost {
@@ -419,61 +421,47 @@ fn until_done(
                 )),
             });
         };
-        let mut why = reason(&close, run.patience);
-        met = loop {
-            let wait = meeting.dials().then(|| retry.wait(time));
-            reporter.disconnected(why, true, wait);
-            if let Some(wait) = wait {
-                meeting.pause(wait)?;
-            }
-            match meeting.meet(Some(time), &mut tell) {
-                Ok(met) => break met,
-                // Another try does not make the code a right one.
-                Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
-                    return Err(error);
-                }
-                Err(error) => match retry.left(run.clock.now()) {
-                    Some(left) if meeting.dials() => {
-                        time = left;
-                        why = error.to_string();
-                    }
-                    _ => return Err(failure(&close, run.patience)),
-                },
-            }
-        };
+        let again = meet_again(
+            run,
+            meeting,
+            &close,
+            &mut retry,
+            Retry::left,
+            reporter,
+            &mut tell,
+        )?;
+        met = again.ok_or_else(|| failure(&close, run.patience))?;
     }
 }
 
-/// Everything is stored, and a sender that does not know it comes back to ask. `None`: it does not.
-fn wait_for_return(
+/// Meets a sender again for as long as `left` says. `None`: none came.
+fn meet_again(
     run: &Run,
     meeting: &Meeting,
     close: &Close,
     retry: &mut Retry,
+    left: impl Fn(&mut Retry, Duration) -> Option<Duration>,
     reporter: &mut Reporter,
     tell: &mut dyn FnMut(Event),
-) -> Option<Met> {
-    let until = run.clock.now() + retry.last_word();
+) -> Result<Option<Met>> {
     let mut why = reason(close, run.patience);
-    while close.signal.is_none() {
-        let left = until.saturating_sub(run.clock.now());
-        if left.is_zero() {
-            break;
-        }
-        let wait = meeting.dials().then(|| retry.wait(left));
+    while let Some(time) = left(retry, run.clock.now()) {
+        let wait = meeting.dials().then(|| retry.wait(time));
         reporter.disconnected(why, true, wait);
         if let Some(wait) = wait {
-            meeting.pause(wait).ok()?;
+            meeting.pause(wait)?;
         }
-        match meeting.meet(Some(left), tell) {
-            Ok(met) => return Some(met),
-            Err(error) if meeting.dials() && !matches!(error.kind(), Kind::Signal(_)) => {
-                why = error.to_string();
+        match meeting.meet(Some(time), tell) {
+            Ok(met) => return Ok(Some(met)),
+            // Another try does not make the code a right one.
+            Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
+                return Err(error);
             }
+            Err(error) if meeting.dials() => why = error.to_string(),
             Err(_) => break,
         }
     }
-    None
+    Ok(None)
 }
 
 fn say_how_to_resume(screen: &Screen) {
