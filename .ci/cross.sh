@@ -109,6 +109,7 @@ under_wine() {
     export WINEDEBUG=-all WINEPREFIX=$PWD/target/cross/wine
     export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
     # It tells of all that it has when it ends, and ends a minute after the last program.
+    mkdir -p "$WINEPREFIX"
     wineserver --persistent=60 2>/dev/null
     wine wineboot --init && random_numbers || return
     local test=(cargo test --lib --test all --no-fail-fast --locked -Zbuild-std --target "$target" --)
