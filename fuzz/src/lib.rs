@@ -373,9 +373,9 @@ pub fn frames(
                 }
                 decoder.bytes(piece)
             }
-            Need::Payload { len, crc: before } => {
+            Need::Payload(len) => {
                 assert!(len <= MAX_PAYLOAD);
-                decoder.payload(crc(before, script.take(len)))
+                decoder.payload(crc(0, script.take(len)))
             }
         };
         match taken {

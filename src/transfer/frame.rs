@@ -8,7 +8,7 @@
 //!      0    4  length of the body in bytes
 //!      4    1  type
 //!      5    3  DATA: length T of the table, at most 65,536; otherwise zero
-//!      8    4  CRC32C of the body
+//!      8    4  CRC32C of the body; of a DATA frame: of the payload, then of the table
 //!     12    4  CRC32C of: the frame's number in its direction (8 bytes, the first is 0), then bytes 0..12
 //!
 //! body of a DATA frame                      body of every other frame
@@ -16,7 +16,8 @@
 //!      T    P  payload, P <= 1,048,576
 //! ```
 //!
-//! The number is not sent but counted by both ends, so that a frame that was dropped, repeated or put in
+//! The payload comes first in the checksum, so that whoever reads it, at either end, can sum it there and then, with the
+//! bytes still in the cache. The number is not sent but counted by both ends, so that a frame that was dropped, repeated or put in
 //! another place by something between does not match. The header has a checksum of its own so that a damaged
 //! length is found at once and not after waiting for bytes that never come.
 //!
@@ -29,6 +30,8 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fmt;
+
+use crc_fast::CrcAlgorithm;
 
 use crate::transfer::fields::Reader;
 use crate::transfer::table::{self, Record};
@@ -155,7 +158,11 @@ impl std::error::Error for Violation {}
 /// CRC32C (Castagnoli, RFC 9260 appendix A) of `bytes`, going on from `crc`; 0 begins. The processors that
 /// people have compute it by instruction, an order of magnitude faster than SHA-256.
 pub fn crc(crc: u32, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc, bytes)
+    let state = u64::from(!crc);
+    let mut digest = crc_fast::Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, state);
+    digest.update(bytes);
+    // The upper half is zero: it is a checksum of 32 bits.
+    digest.finalize() as u32
 }
 
 /// A checked header.
@@ -183,27 +190,27 @@ impl Encoder {
         }
     }
 
-    /// The header of the next frame, whose body is a head of `head_len` bytes (a message, or a table) and
-    /// `payload_len` more: what a driver puts in front of them in one gathering write. `body_crc` is [`crc`]
-    /// over both, which any thread may have computed; it is not looked at under [`Protection::Channel`].
+    /// The header of the next frame, whose body is `head` (a message, or a table) and `payload_len` bytes more: what a
+    /// driver puts in front of them in one gathering write. `payload_crc` is the [`crc`] of those, which any thread
+    /// may have computed; it is not looked at under [`Protection::Channel`].
     pub fn seal(
         &mut self,
         kind: u8,
-        head_len: usize,
+        head: &[u8],
         payload_len: usize,
-        body_crc: u32,
+        payload_crc: u32,
     ) -> [u8; HEADER_LEN] {
         let mut header = [0; HEADER_LEN];
         // Both are bounded far below 4 GiB by whoever made them.
-        let len = u32::try_from(head_len + payload_len).unwrap_or(u32::MAX);
+        let len = u32::try_from(head.len() + payload_len).unwrap_or(u32::MAX);
         header[0..4].copy_from_slice(&len.to_le_bytes());
         header[4] = kind;
         if kind == kind::DATA {
-            let table = (head_len as u32).to_le_bytes();
+            let table = (head.len() as u32).to_le_bytes();
             header[5..8].copy_from_slice(&table[..3]);
         }
         if self.protection == Protection::Checksums {
-            header[8..12].copy_from_slice(&body_crc.to_le_bytes());
+            header[8..12].copy_from_slice(&crc(payload_crc, head).to_le_bytes());
             let sum = header_crc(self.number, &header);
             header[12..16].copy_from_slice(&sum.to_le_bytes());
         }
@@ -227,13 +234,8 @@ pub enum Need {
     /// So many bytes for [`Decoder::bytes`], never more than [`MAX_CONTROL`].
     Bytes(usize),
     /// So many bytes of payload, never more than [`MAX_PAYLOAD`], read into a buffer of the driver's; then
-    /// [`Decoder::payload`] with [`crc`] of them, begun from `crc`.
-    Payload {
-        /// How many.
-        len: usize,
-        /// What the checksum goes on from.
-        crc: u32,
-    },
+    /// [`Decoder::payload`].
+    Payload(usize),
 }
 
 /// What arrived.
@@ -259,7 +261,6 @@ enum Stage {
     Payload {
         header: Header,
         table: Vec<u8>,
-        crc: u32,
         len: usize,
     },
     Broken(Violation),
@@ -295,10 +296,7 @@ impl Decoder {
             Stage::Header => Need::Bytes(HEADER_LEN),
             Stage::Body(header) => Need::Bytes(header.len),
             Stage::Table(header) => Need::Bytes(header.table_len),
-            Stage::Payload { crc, len, .. } => Need::Payload {
-                len: *len,
-                crc: *crc,
-            },
+            Stage::Payload { len, .. } => Need::Payload(*len),
             Stage::Broken(_) => Need::Bytes(0),
         }
     }
@@ -313,15 +311,12 @@ impl Decoder {
             .map_err(|violation| self.break_with(violation))
     }
 
-    /// The payload has been read, and this is the checksum asked for.
-    pub fn payload(&mut self, body_crc: u32) -> Result<Option<Frame>, Violation> {
+    /// The payload has been read, and this is its [`crc`]; it is not looked at under [`Protection::Channel`].
+    pub fn payload(&mut self, payload_crc: u32) -> Result<Option<Frame>, Violation> {
         match std::mem::replace(&mut self.stage, Stage::Header) {
-            Stage::Payload {
-                header, table, len, ..
-            } => {
-                if self.protection == Protection::Checksums && header.body_crc != body_crc {
-                    return Err(self.break_with(Violation::BodyChecksum));
-                }
+            Stage::Payload { header, table, len } => {
+                self.check_body(header, payload_crc, &table)
+                    .map_err(|violation| self.break_with(violation))?;
                 let records = table::decode(&table, len).map_err(|bad| self.break_with(bad))?;
                 Ok(Some(Frame::Data {
                     records,
@@ -349,7 +344,7 @@ impl Decoder {
             }
             Stage::Header => self.header(bytes),
             &Stage::Body(header) => {
-                self.check_body(header, bytes)?;
+                self.check_body(header, 0, bytes)?;
                 self.stage = Stage::Header;
                 wire::decode(header.kind, bytes).map(|message| message.map(Frame::Message))
             }
@@ -396,7 +391,7 @@ impl Decoder {
             return Err(Violation::TooLong);
         }
         if len == 0 {
-            self.check_body(header, &[])?;
+            self.check_body(header, 0, &[])?;
             return wire::decode(kind, &[]).map(|message| message.map(Frame::Message));
         }
         self.stage = Stage::Body(header);
@@ -406,7 +401,7 @@ impl Decoder {
     fn table(&mut self, header: Header, bytes: &[u8]) -> Result<Option<Frame>, Violation> {
         let len = header.len - header.table_len;
         if len == 0 {
-            self.check_body(header, bytes)?;
+            self.check_body(header, 0, bytes)?;
             let records = table::decode(bytes, len)?;
             self.stage = Stage::Header;
             return Ok(Some(Frame::Data {
@@ -414,22 +409,17 @@ impl Decoder {
                 payload: 0,
             }));
         }
-        let crc = match self.protection {
-            Protection::Checksums => crc(0, bytes),
-            Protection::Channel => 0,
-        };
         // The records are looked at when the checksum over all of the body is known to match.
         self.stage = Stage::Payload {
             header,
             table: bytes.to_vec(),
-            crc,
             len,
         };
         Ok(None)
     }
 
-    fn check_body(&self, header: Header, body: &[u8]) -> Result<(), Violation> {
-        if self.protection == Protection::Checksums && crc(0, body) != header.body_crc {
+    fn check_body(&self, header: Header, payload_crc: u32, head: &[u8]) -> Result<(), Violation> {
+        if self.protection == Protection::Checksums && crc(payload_crc, head) != header.body_crc {
             return Err(Violation::BodyChecksum);
         }
         Ok(())

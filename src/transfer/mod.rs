@@ -26,7 +26,7 @@
 //! Times are [`crate::core::machine::Now::since_start`] and never go back. Both ends:
 //!
 //! 1. The driver writes [`frame::PREFACE`], then asks `transmit` for frames. For each it computes
-//!    [`frame::crc`] over head and payload (on any thread; only under [`frame::Protection::Checksums`]), has
+//!    [`frame::crc`] over the payload (on any thread; only under [`frame::Protection::Checksums`]), has
 //!    [`frame::Encoder::seal`] number it, and puts header, head and payload out in one gathering write. The
 //!    order of the frames is the order of the calls. `transmit` is asked only when a frame can go out, after
 //!    all outcomes that are there were reported: frames that wait in the machine still fill up.

@@ -293,13 +293,13 @@ impl Way {
                 frame::kind::DATA => number(&header[5..8]),
                 _ => len,
             };
-            let payload = &mut body[head..];
+            let (head, payload) = body.split_at_mut(head);
             if let Some(byte) = at.checked_sub(content).and_then(|at| payload.get_mut(at)) {
                 *byte ^= 1;
                 let _ = self.strike.send(());
             }
-            content += len - head;
-            let header = seal.seal(kind, head, len - head, frame::crc(0, &body));
+            content += payload.len();
+            let header = seal.seal(kind, head, payload.len(), frame::crc(0, payload));
             self.to.write_all(&header)?;
             self.to.write_all(&body)?;
         }

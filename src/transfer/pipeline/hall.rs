@@ -17,7 +17,7 @@ use crate::core::blocking::Stream;
 use crate::core::event_loop::ListenerSocket;
 use crate::core::socket::{Listening, stream_options};
 use crate::error::{Error, Kind, Result};
-use crate::transfer::frame::{Encoder, HEADER_LEN, PREFACE, Protection, crc};
+use crate::transfer::frame::{Encoder, HEADER_LEN, PREFACE};
 use crate::transfer::pipeline::channel::{Channel, Line};
 use crate::transfer::pipeline::guard::{Guard, Stranger};
 use crate::transfer::session::{Ending, Pace, Session};
@@ -364,11 +364,7 @@ fn turn_away(stream: &Stream, channel: &mut Channel, role: Role) {
 
 fn sealed(encoder: &mut Encoder, message: &Message) -> Vec<u8> {
     let body = message.encode();
-    let sum = match encoder.protection() {
-        Protection::Checksums => crc(0, &body),
-        Protection::Channel => 0,
-    };
-    let mut frame = encoder.seal(message.kind(), body.len(), 0, sum).to_vec();
+    let mut frame = encoder.seal(message.kind(), &body, 0, 0).to_vec();
     frame.extend(body);
     frame
 }

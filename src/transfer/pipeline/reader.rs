@@ -71,11 +71,11 @@ impl Frames {
                         return Ok(Some((frame, None)));
                     }
                 }
-                Need::Payload { len, crc } => {
+                Need::Payload(len) => {
                     let Some(mut buffer) = pool.take(len) else {
                         return Ok(None);
                     };
-                    let Some(sum) = self.fill(source, buffer.bytes_mut(), crc) else {
+                    let Some(sum) = self.fill(source, buffer.bytes_mut()) else {
                         return Ok(None);
                     };
                     if let Some(frame) = self.decoder.payload(sum)? {
@@ -86,7 +86,9 @@ impl Frames {
         }
     }
 
-    fn fill(&self, source: &mut impl Read, buffer: &mut [u8], mut sum: u32) -> Option<u32> {
+    /// Fills it, and sums it where sums are wanted.
+    fn fill(&self, source: &mut impl Read, buffer: &mut [u8]) -> Option<u32> {
+        let mut sum = 0;
         for piece in buffer.chunks_mut(STEP) {
             source.read_exact(piece).ok()?;
             if self.protection == Protection::Checksums {

@@ -183,7 +183,7 @@ fn stream(
     let mut frames = Vec::new();
     for message in messages {
         let body = message.encode();
-        bytes.extend(encoder.seal(message.kind(), body.len(), 0, crc(0, &body)));
+        bytes.extend(encoder.seal(message.kind(), &body, 0, 0));
         bytes.extend(body);
         frames.push(Frame::Message(message.clone()));
     }
@@ -195,10 +195,9 @@ fn stream(
             payload += *len as usize;
         }
     }
-    let table_len = table.len();
-    table.extend(vec![0x5a; payload]);
-    bytes.extend(encoder.seal(kind::DATA, table_len, payload, crc(0, &table)));
-    bytes.extend(table);
+    let content = vec![0x5a; payload];
+    bytes.extend(encoder.seal(kind::DATA, &table, payload, crc(0, &content)));
+    bytes.extend([table, content].concat());
     frames.push(Frame::Data {
         records: records.to_vec(),
         payload,
@@ -212,18 +211,16 @@ fn decode(protection: Protection, mut bytes: &[u8]) -> (Result<Vec<Frame>, Viola
     let mut frames = Vec::new();
     let mut most = 0;
     loop {
-        let (len, seed) = match decoder.need() {
-            Need::Bytes(len) => (len, None),
-            Need::Payload { len, crc } => (len, Some(crc)),
-        };
+        let need = decoder.need();
+        let (Need::Bytes(len) | Need::Payload(len)) = need;
         most = most.max(len);
         let Some((piece, rest)) = bytes.split_at_checked(len) else {
             return (Ok(frames), most);
         };
         bytes = rest;
-        let frame = match seed {
-            None => decoder.bytes(piece),
-            Some(seed) => decoder.payload(crc(seed, piece)),
+        let frame = match need {
+            Need::Bytes(_) => decoder.bytes(piece),
+            Need::Payload(_) => decoder.payload(crc(0, piece)),
         };
         match frame {
             Ok(frame) => frames.extend(frame),
@@ -318,7 +315,7 @@ fn a_frame_that_is_repeated_left_out_or_out_of_place_does_not_match() {
     let mut encoder = Encoder::new(Protection::Checksums);
     let frames: Vec<_> = (0..4)
         .map(|_| {
-            let header = encoder.seal(alive.kind(), body.len(), 0, crc(0, &body));
+            let header = encoder.seal(alive.kind(), &body, 0, 0);
             [&header[..], &body].concat()
         })
         .collect();
@@ -343,15 +340,15 @@ fn a_type_that_may_be_skipped_is_skipped_and_another_is_a_violation() {
         work: 1,
         phase: Phase::Moving,
     };
-    bytes.extend(encoder.seal(0x80, 3, 0, crc(0, b"new")));
+    bytes.extend(encoder.seal(0x80, b"new", 0, 0));
     bytes.extend(b"new");
-    bytes.extend(encoder.seal(0xff, 0, 0, 0));
+    bytes.extend(encoder.seal(0xff, b"", 0, 0));
     let body = alive.encode();
-    bytes.extend(encoder.seal(alive.kind(), body.len(), 0, crc(0, &body)));
+    bytes.extend(encoder.seal(alive.kind(), &body, 0, 0));
     bytes.extend(body);
     let (frames, _) = decode(Protection::Checksums, &bytes);
     assert_eq!(frames, Ok(vec![Frame::Message(alive)]));
-    bytes.extend(encoder.seal(0x7f, 0, 0, 0));
+    bytes.extend(encoder.seal(0x7f, b"", 0, 0));
     let (frames, _) = decode(Protection::Checksums, &bytes);
     assert_eq!(frames, Err(Violation::UnknownType(0x7f)));
 }
@@ -360,7 +357,7 @@ fn a_type_that_may_be_skipped_is_skipped_and_another_is_a_violation() {
 fn lengths_beyond_their_limit_are_refused_before_a_byte_is_asked_for() {
     for (kind, head, payload) in [
         (kind::OFFER, MAX_CONTROL + 1, 0),
-        (kind::OFFER, u32::MAX as usize, 0),
+        (kind::OFFER, 0, u32::MAX as usize),
         (kind::DATA, MAX_CONTROL + 1, 0),
         (kind::DATA, 1, MAX_PAYLOAD + 1),
         (kind::DATA, 1, u32::MAX as usize - 1),
@@ -370,13 +367,13 @@ fn lengths_beyond_their_limit_are_refused_before_a_byte_is_asked_for() {
         (0xff, MAX_CONTROL + 1, 0),
     ] {
         let mut encoder = Encoder::new(Protection::Checksums);
-        let header = encoder.seal(kind, head, payload, 0);
+        let header = encoder.seal(kind, &vec![0; head], payload, 0);
         let (frames, most) = decode(Protection::Checksums, &[&PREFACE[..], &header].concat());
         assert_eq!(frames, Err(Violation::TooLong), "{kind} {head} {payload}");
         assert_eq!(most, HEADER_LEN);
     }
     let mut encoder = Encoder::new(Protection::Channel);
-    let mut header = encoder.seal(kind::DATA, 100, 0, 0);
+    let mut header = encoder.seal(kind::DATA, &[0; 100], 0, 0);
     header[0] = 99;
     let (frames, _) = decode(Protection::Channel, &[&PREFACE[..], &header].concat());
     assert_eq!(
@@ -384,6 +381,15 @@ fn lengths_beyond_their_limit_are_refused_before_a_byte_is_asked_for() {
         Err(Violation::TooLong),
         "a table longer than its frame"
     );
+}
+
+#[test]
+fn the_checksum_of_a_body_is_of_the_payload_and_then_of_the_head() {
+    let mut encoder = Encoder::new(Protection::Checksums);
+    let header = encoder.seal(kind::DATA, b"6789", 5, crc(0, b"12345"));
+    // The check value of CRC-32/ISCSI.
+    assert_eq!(header[8..12], 0xe306_9283_u32.to_le_bytes());
+    assert_eq!(header[..8], [9, 0, 0, 0, kind::DATA, 4, 0, 0]);
 }
 
 #[test]

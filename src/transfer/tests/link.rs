@@ -29,7 +29,6 @@ pub(super) type Arrival = (Frame, Option<Arc<[u8]>>);
 pub(super) struct Link {
     encoder: Encoder,
     decoder: Decoder,
-    protection: Protection,
     fault: Fault,
     frames: u64,
     passed: u64,
@@ -47,7 +46,6 @@ impl Link {
         Self {
             encoder: Encoder::new(protection),
             decoder: Decoder::new(protection),
-            protection,
             fault,
             frames: 0,
             passed: 0,
@@ -65,9 +63,10 @@ impl Link {
         assert_eq!(payload.len(), frame.payload_len);
         self.payload += payload.len() as u64;
         self.largest_gather = self.largest_gather.max(frame.payload.len());
-        let sum = crc(crc(0, &frame.head), &payload);
-        let (head_len, payload_len) = (frame.head.len(), payload.len());
-        let header = self.encoder.seal(frame.kind, head_len, payload_len, sum);
+        let sum = crc(0, &payload);
+        let header = self
+            .encoder
+            .seal(frame.kind, &frame.head, payload.len(), sum);
         let bytes = [&header[..], &frame.head, &payload].concat();
         let number = self.frames;
         self.frames += 1;
@@ -120,23 +119,21 @@ impl Link {
     /// The next frame that has arrived whole, with its payload.
     pub(super) fn frame(&mut self) -> Result<Option<Arrival>, Violation> {
         loop {
-            let (len, payload) = match self.decoder.need() {
-                Need::Bytes(len) => (len, None),
-                Need::Payload { len, crc } => (len, Some(crc)),
-            };
+            let need = self.decoder.need();
+            let (Need::Bytes(len) | Need::Payload(len)) = need;
             if self.arrived.len() < len {
                 return Ok(None);
             }
             let bytes: Vec<u8> = self.arrived.drain(..len).collect();
-            let frame = match payload {
-                None => self.decoder.bytes(&bytes)?,
-                Some(seed) if self.protection == Protection::Checksums => {
-                    self.decoder.payload(crc(seed, &bytes))?
+            let (frame, payload) = match need {
+                Need::Bytes(_) => (self.decoder.bytes(&bytes)?, None),
+                Need::Payload(_) => {
+                    let frame = self.decoder.payload(crc(0, &bytes))?;
+                    (frame, Some(bytes.into()))
                 }
-                Some(_) => self.decoder.payload(0)?,
             };
             if let Some(frame) = frame {
-                return Ok(Some((frame, payload.map(|_| bytes.into()))));
+                return Ok(Some((frame, payload)));
             }
         }
     }
