@@ -337,6 +337,34 @@ fn a_failing_device_is_said_at_both_ends_and_the_transfer_can_go_on() {
     }
 }
 
+/// A large file is on its way to the disk while it is on its way here: the flush at the end is no long wait.
+#[test]
+fn a_large_file_is_written_out_while_it_comes() {
+    if !may_trace("writing out early") {
+        return;
+    }
+    for (flags, calls) in [(&[][..], 2), (&["--no-fsync"], 0)] {
+        let places = Places::new();
+        let bytes = places.source("f", 6, 40 * MIB);
+        let trace = places.folder.path().join("trace");
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-e", "trace=fadvise64", "-o"]);
+        traced.arg(&trace).arg(env!("CARGO_BIN_EXE_sockkit"));
+        traced
+            .args(["recv-file", "--plain", "127.0.0.1:0"])
+            .args(flags);
+        traced.arg("-d").arg(places.to());
+        places.transfer(&mut traced, &["f"]).assert_statuses(0, 0);
+        assert_same(&places.to().join("f"), &bytes);
+        let seen = fs::read_to_string(trace).expect("a trace");
+        let seen: Vec<&str> = seen
+            .lines()
+            .filter(|line| line.contains("DONTNEED"))
+            .collect();
+        assert_eq!(seen.len(), calls, "{flags:?} {seen:#?}");
+    }
+}
+
 /// What is there is not written through or over, and the sender is told what it is.
 #[test]
 fn what_is_in_the_way_is_called_by_its_name_at_both_ends() {

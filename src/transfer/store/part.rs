@@ -4,6 +4,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::transfer::entry::Entry;
@@ -27,6 +30,10 @@ pub(super) const WORTH_RESERVING: u64 = 1 << 20;
 /// The step in which bytes are compared, and copied or zeroed where the system does not do it.
 pub(super) const STEP: usize = 256 << 10;
 
+/// In which steps the system is told to write out what has come: large ones for the disk, and small beside what it
+/// takes in a second.
+const WORTH_WRITING_OUT: u64 = 16 << 20;
+
 /// A partial file under way. Dropped, it stays to be resumed, if it has a name.
 #[derive(Debug)]
 pub struct Part {
@@ -47,6 +54,8 @@ pub struct Part {
     pub(super) reserved: u64,
     /// Bytes of content that were written or kept.
     pub(super) content: u64,
+    /// What was written in one go and is only in memory, as far as we know.
+    pub(super) in_memory: Range<u64>,
     /// Bytes taken out of the quota.
     pub(super) charged: u64,
     pub(super) hint: Option<Hint>,
@@ -123,6 +132,7 @@ impl Session {
                 0
             },
             content: 0,
+            in_memory: 0..0,
             charged: 0,
             hint,
         };
@@ -244,7 +254,23 @@ impl Part {
         self.admit(end, bytes.len() as u64)?;
         write_all_at(&self.file, bytes, offset).map_err(|error| self.failed("write", error))?;
         self.len = self.len.max(end);
+        if self.store.policy.fsync {
+            self.write_out(offset, end);
+        }
         Ok(())
+    }
+
+    /// Lets the disk begin with what has come, so that the flush before the final name has little to wait for. That one
+    /// still tells of all that failed meanwhile.
+    fn write_out(&mut self, offset: u64, end: u64) {
+        if self.in_memory.end != offset {
+            self.in_memory.start = offset;
+        }
+        self.in_memory.end = end;
+        if end - self.in_memory.start >= WORTH_WRITING_OUT {
+            begin_writing_out(&self.file, &self.in_memory);
+            self.in_memory.start = end;
+        }
     }
 
     /// Reads from the partial file alone.
@@ -475,6 +501,20 @@ fn reserve(file: &File, len: u64) -> io::Result<()> {
 fn reserve(_file: &File, _len: u64) -> io::Result<()> {
     Ok(())
 }
+
+/// Begins, and does not wait. posix_fadvise(2): what is dirty is written out first, and is still needed no less; the
+/// kernel drops only what was clean.
+#[cfg(target_os = "linux")]
+fn begin_writing_out(file: &File, range: &Range<u64>) {
+    use rustix::fs::{Advice, fadvise};
+    let len = NonZeroU64::new(range.end - range.start);
+    // A file system without it writes when it likes, or in the flush.
+    let _ = fadvise(file, range.start, len, Advice::DontNeed);
+}
+
+/// Elsewhere the same advice means something else, or there is none.
+#[cfg(not(target_os = "linux"))]
+fn begin_writing_out(_file: &File, _range: &Range<u64>) {}
 
 #[cfg(target_os = "linux")]
 fn punch(file: &File, start: u64, end: u64) -> io::Result<()> {

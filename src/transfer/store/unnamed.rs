@@ -47,6 +47,7 @@ impl Session {
             len: 0,
             reserved: 0,
             content: 0,
+            in_memory: 0..0,
             charged: 0,
             hint: None,
         };
