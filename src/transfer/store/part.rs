@@ -90,7 +90,7 @@ impl Session {
         let (file, seen) = match open_locked(&dir, &part_name, path) {
             Err(failure) if failure.class() == Class::Vanished => {
                 // Somebody has removed the directory since it was used last.
-                self.books().recent.forget_last();
+                self.books().recent.forget(path);
                 dir = self.ensure(&place, path)?;
                 open_locked(&dir, &part_name, path)?
             }

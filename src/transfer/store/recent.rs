@@ -1,7 +1,8 @@
-//! The directory that was used last, and which ones are new. The files of one come in a row, and finding it anew for
-//! each of them takes a third of the system calls of a small file; looking for what cannot be there, another third.
+//! The directories that were used last, and which ones are new. The files of one come in a row, while another worker is
+//! still at the one before; finding it anew for each of them takes a third of the system calls of a small file; looking
+//! for what cannot be there, another third.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use crate::transfer::store::{Place, Session};
 /// after this time; until then files still go into it, wherever it is now. One that was missing, and that somebody
 /// else makes meanwhile, is taken for missing as long: what is in it is found when a new file gets its name.
 pub(super) const KEPT: Duration = Duration::from_millis(500);
+
+/// How many directories are kept open: as many as workers can be at, and as many whose files are being asked for.
+const MAX_KEPT: usize = 16;
 
 /// How many directories are known to be new: 16 bytes each. Beyond that they are looked into as others are.
 const MAX_NEW: usize = 4_096;
@@ -28,7 +32,7 @@ pub(super) struct Folder {
 }
 
 #[derive(Debug)]
-struct Last {
+struct Used {
     parents: Box<[u8]>,
     /// `None`: it was missing.
     folder: Option<Folder>,
@@ -38,22 +42,32 @@ struct Last {
 /// What is known of directories without looking.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    last: Option<Last>,
+    /// The newest at the end.
+    used: VecDeque<Used>,
     /// Device and number of those that were made.
     made: HashSet<(u64, u64)>,
 }
 
 impl Recent {
-    /// One was made just now. A system that tells no numbers says zeros.
+    /// One was made just now, and what was missing may be there with it. A system that tells no numbers says zeros.
     pub fn made(&mut self, id: (u64, u64)) {
+        self.used.retain(|used| used.folder.is_some());
         if self.made.len() < MAX_NEW && id != (0, 0) {
             self.made.insert(id);
         }
     }
 
-    /// The last one is gone: the next is looked for.
-    pub fn forget_last(&mut self) {
-        self.last = None;
+    /// The directory of `path` is gone: it is looked for again.
+    pub fn forget(&mut self, path: &PeerPath) {
+        let parents = parents_of(path);
+        self.used.retain(|used| *used.parents != *parents);
+    }
+
+    /// The directory of `path`, if it was looked for just now.
+    fn of(&self, path: &PeerPath) -> Option<&Used> {
+        let parents = parents_of(path);
+        let mut used = self.used.iter().rev();
+        used.find(|used| *used.parents == *parents && used.since.elapsed() < KEPT)
     }
 }
 
@@ -67,13 +81,16 @@ impl Session {
     /// The directory of `path`, if it was looked for just now.
     fn recent(&self, path: &PeerPath) -> Option<Option<Folder>> {
         let books = self.books();
-        let last = books.recent.last.as_ref()?;
-        let is_it = *last.parents == *parents_of(path) && last.since.elapsed() < KEPT;
-        is_it.then(|| last.folder.clone())
+        books.recent.of(path).map(|used| used.folder.clone())
     }
 
     fn remember(&self, path: &PeerPath, folder: Option<Folder>) {
-        self.books().recent.last = Some(Last {
+        let recent = &mut self.books().recent;
+        recent.forget(path);
+        if recent.used.len() >= MAX_KEPT {
+            recent.used.pop_front();
+        }
+        recent.used.push_back(Used {
             parents: parents_of(path).into(),
             folder,
             since: Instant::now(),
