@@ -17,7 +17,7 @@ use crate::transfer::store::{Place, Session};
 pub(super) const KEPT: Duration = Duration::from_millis(500);
 
 /// How many directories are kept open: as many as workers can be at, and as many whose files are being asked for.
-const MAX_KEPT: usize = 16;
+pub(super) const MAX_KEPT: usize = 16;
 
 /// How many directories are known to be new: 16 bytes each. Beyond that they are looked into as others are.
 const MAX_NEW: usize = 4_096;
@@ -61,6 +61,13 @@ impl Recent {
     pub fn forget(&mut self, path: &PeerPath) {
         let parents = parents_of(path);
         self.used.retain(|used| *used.parents != *parents);
+    }
+
+    /// All that are open, the one that was found last at the end.
+    #[cfg(test)]
+    pub fn dirs(&self) -> Vec<Arc<Dir>> {
+        let folders = self.used.iter().filter_map(|used| used.folder.as_ref());
+        folders.map(|folder| Arc::clone(&folder.dir)).collect()
     }
 
     /// The directory of `path`, if it was looked for just now.

@@ -1,6 +1,7 @@
 //! Small new files, which have no name before they are whole.
 
 use super::*;
+use crate::transfer::store::recent::MAX_KEPT;
 
 fn filled(session: &Session, entry: &Entry, content: &[u8]) -> Part {
     let mut part = session.begin_new(entry).unwrap();
@@ -167,5 +168,23 @@ fn another_connection_finds_what_came_through_the_one_before_and_does_not_count_
             matches!(verdict, Verdict::HaveCandidate { len: 3, .. }),
             "{verdict:?}"
         );
+    }
+}
+
+#[test]
+fn the_directories_that_were_used_last_stay_open() {
+    let bench = Bench::new();
+    let session = bench.session();
+    let all: Vec<_> = (0..MAX_KEPT + 1)
+        .map(|dir| {
+            let entry = file(&format!("{dir}/f"), 1);
+            let place = Place::of(&entry.path).unwrap();
+            session.ensure(&place, &entry.path).unwrap()
+        })
+        .collect();
+    let kept = session.books().recent.dirs();
+    assert_eq!(kept.len(), MAX_KEPT);
+    for (dir, kept) in all[1..].iter().zip(&kept) {
+        assert!(Arc::ptr_eq(dir, kept), "the first has made room");
     }
 }
