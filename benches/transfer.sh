@@ -17,7 +17,8 @@
 # time. Use an idle machine.
 #
 # sockkit is measured without encryption, as all the others but scp, and as sockkit-code with the code phrase that is
-# its default. The yardstick (verified_copy.c) is the least that a program can do which sends a file and knows that it arrived.
+# its default. The yardstick (verified_copy.c) is the least that a program can do which sends a file and knows that it
+# arrived; yardstick-once also sends what it hashed if the file changes meanwhile: it reads it once, without sendfile(2).
 #
 # What is measured:
 #   thrown   A file that the far end throws away, so that only the way is measured. rsync and the cases that hash
@@ -43,7 +44,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 export LC_ALL=C
 
 runs=5 quick='' only='thrown,fresh,fsync,resume,small,memory,delay' size=2G files=10000 entries=1000000 disk=''
-tools='sockkit,sockkit-code,yardstick,nc,socat,ncat,rsync,nc-then-openssl,nc-tee-openssl,nc-then-sha256sum,scp,tar-nc'
+tools='sockkit,sockkit-code,yardstick,yardstick-once,nc,socat,ncat,rsync,nc-then-openssl,nc-tee-openssl,nc-then-sha256sum,scp,tar-nc'
 
 arguments=("$@")
 while (($#)); do
@@ -134,7 +135,7 @@ await_listener() {
 
 installed() {
     case $1 in
-    sockkit | sockkit-code | yardstick) ;;
+    sockkit | sockkit-code | yardstick | yardstick-once) ;;
     nc | socat | ncat | rsync) command -v "$1" >/dev/null ;;
     nc-* | tar-nc) command -v nc openssl >/dev/null ;;
     scp) command -v scp sshd ssh-keygen >/dev/null && ((EUID == 0)) && [[ $(</proc/self/uid_map) == *4294967295* ]] ;;
@@ -191,10 +192,11 @@ describe() {
         esac
         sender=("$SOCKKIT" -q send-file "$channel" "127.0.0.1:$port" "$source")
         ;;
-    yardstick)
+    yardstick | yardstick-once)
         receiver=("$yardstick" recv "$port" "$out")
         [[ $wants != fsync ]] || receiver+=(sync)
         sender=("$yardstick" send "$port" "$source")
+        [[ $tool == yardstick ]] || sender+=(once)
         ;;
     nc)
         receiver=(bash -c "nc -l 127.0.0.1 $port >'$out'")
@@ -363,20 +365,21 @@ source_tree() {
 
 thrown() {
     source_file
-    measure_all thrown sockkit,sockkit-code,yardstick,nc,socat,ncat,nc-tee-openssl,scp "$ram/from/data.bin" "$ram/into" thrown
+    measure_all thrown sockkit,sockkit-code,yardstick,yardstick-once,nc,socat,ncat,nc-tee-openssl,scp "$ram/from/data.bin" "$ram/into" thrown
     rate_rows thrown "$bytes"
 }
 
 fresh() {
     source_file
-    measure_all fresh sockkit,sockkit-code,yardstick,nc,socat,ncat,rsync,nc-then-openssl,nc-tee-openssl,nc-then-sha256sum,scp \
+    measure_all fresh \
+        sockkit,sockkit-code,yardstick,yardstick-once,nc,socat,ncat,rsync,nc-then-openssl,nc-tee-openssl,nc-then-sha256sum,scp \
         "$ram/from/data.bin" "$ram/into" file
     rate_rows fresh "$bytes"
 }
 
 fsync() {
     source_file
-    measure_all fsync sockkit,yardstick,nc,rsync "$ram/from/data.bin" "$disk/into" fsync
+    measure_all fsync sockkit,yardstick,yardstick-once,nc,rsync "$ram/from/data.bin" "$disk/into" fsync
     rate_rows fsync "$bytes"
 }
 

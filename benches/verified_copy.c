@@ -3,13 +3,14 @@
  * both ends, compared at the end.
  *
  *   verified_copy recv PORT FILE [sync]      FILE may be /dev/null
- *   verified_copy send PORT FILE             to 127.0.0.1
+ *   verified_copy send PORT FILE [once]      to 127.0.0.1
  *   verified_copy hash FILE                  reads and hashes on one thread: what one core needs
  *   verified_copy run FIGURES COMMAND...     runs a command; writes its seconds, processor time and peak memory
  *
- * The sender gives the file to the kernel (sendfile) on one thread and reads and hashes it on another. The receiver
- * reads from the socket into a ring of buffers and writes them on one thread, and hashes them on another. SHA-256 is
- * OpenSSL's, which uses the SHA instructions.
+ * The sender gives the file to the kernel (sendfile) on one thread and reads and hashes it on another: the fastest, but
+ * where the file changes meanwhile it sends something else than it hashes. With `once` it reads the file once, into a
+ * ring of buffers, and sends them on one thread and hashes them on another. The receiver reads from the socket into such
+ * a ring and writes it on one thread, and hashes it on another. SHA-256 is OpenSSL's, which uses the SHA instructions.
  *
  *   cc -O2 -pthread -o verified_copy verified_copy.c -lcrypto
  */
@@ -102,39 +103,13 @@ static void *hash_file(void *argument) {
     return NULL;
 }
 
-static int send_file(int port, const char *path) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct source source = {.path = path};
-    struct stat facts;
-    pthread_t hasher;
-    char answer = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC), peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (file < 0 || fstat(file, &facts))
-        die(path);
-    if (peer < 0 || connect(peer, (struct sockaddr *)&to, sizeof to))
-        die("connect");
-    setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (pthread_create(&hasher, NULL, hash_file, &source))
-        die("thread");
-    uint64_t size = facts.st_size;
-    write_all(peer, &size, sizeof size);
-    for (off_t at = 0; at < facts.st_size;)
-        if (sendfile(peer, file, &at, 4 * 1024 * 1024) <= 0)
-            die("sendfile");
-    pthread_join(hasher, NULL);
-    write_all(peer, source.digest, DIGEST);
-    read_all(peer, &answer, 1);
-    if (answer != 1)
-        die("the digests differ");
-    return 0;
-}
-
 /* Buffers that are full, from `hashed` on; the next to be filled is `filled`. */
 static struct {
     char *buffer[RING];
     size_t len[RING];
     uint64_t filled, hashed;
     int ended;
+    pthread_t hasher;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned char digest[DIGEST];
@@ -159,11 +134,85 @@ static void *hash_ring(void *unused) {
     return unused;
 }
 
+static void ring_begin(void) {
+    for (int i = 0; i < RING; i++)
+        if (!(ring.buffer[i] = malloc(PIECE)))
+            die("memory");
+    if (pthread_create(&ring.hasher, NULL, hash_ring, NULL))
+        die("thread");
+}
+
+/* The next buffer to fill, as soon as it is hashed. */
+static char *ring_next(void) {
+    pthread_mutex_lock(&ring.lock);
+    while (ring.filled - ring.hashed >= RING)
+        pthread_cond_wait(&ring.changed, &ring.lock);
+    pthread_mutex_unlock(&ring.lock);
+    return ring.buffer[ring.filled % RING];
+}
+
+static void ring_filled(size_t len) {
+    pthread_mutex_lock(&ring.lock);
+    ring.len[ring.filled % RING] = len;
+    ring.filled++;
+    pthread_cond_signal(&ring.changed);
+    pthread_mutex_unlock(&ring.lock);
+}
+
+static void ring_end(void) {
+    pthread_mutex_lock(&ring.lock);
+    ring.ended = 1;
+    pthread_cond_signal(&ring.changed);
+    pthread_mutex_unlock(&ring.lock);
+    pthread_join(ring.hasher, NULL);
+}
+
+static int send_file(int port, const char *path, int once) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct source source = {.path = path};
+    struct stat facts;
+    pthread_t hasher;
+    char answer = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC), peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    if (file < 0 || fstat(file, &facts))
+        die(path);
+    if (peer < 0 || connect(peer, (struct sockaddr *)&to, sizeof to))
+        die("connect");
+    setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    uint64_t size = facts.st_size;
+    write_all(peer, &size, sizeof size);
+    if (once) {
+        ring_begin();
+        for (uint64_t left = size; left;) {
+            char *buffer = ring_next();
+            ssize_t len = read(file, buffer, left < PIECE ? left : PIECE);
+            if (len <= 0)
+                die(path);
+            ring_filled(len);
+            write_all(peer, buffer, len);
+            left -= len;
+        }
+        ring_end();
+        memcpy(source.digest, ring.digest, DIGEST);
+    } else {
+        if (pthread_create(&hasher, NULL, hash_file, &source))
+            die("thread");
+        for (off_t at = 0; at < facts.st_size;)
+            if (sendfile(peer, file, &at, 4 * 1024 * 1024) <= 0)
+                die("sendfile");
+        pthread_join(hasher, NULL);
+    }
+    write_all(peer, source.digest, DIGEST);
+    read_all(peer, &answer, 1);
+    if (answer != 1)
+        die("the digests differ");
+    return 0;
+}
+
 static int receive_file(int port, const char *path, int sync) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     unsigned char theirs[DIGEST];
     uint64_t left;
-    pthread_t hasher;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, peer;
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0)
@@ -173,33 +222,17 @@ static int receive_file(int port, const char *path, int sync) {
         die("listen");
     if ((peer = accept(listener, NULL, NULL)) < 0)
         die("accept");
-    for (int i = 0; i < RING; i++)
-        if (!(ring.buffer[i] = malloc(PIECE)))
-            die("memory");
-    if (pthread_create(&hasher, NULL, hash_ring, NULL))
-        die("thread");
+    ring_begin();
     read_all(peer, &left, sizeof left);
-    for (uint64_t next = 0; left; next++) {
-        pthread_mutex_lock(&ring.lock);
-        while (next - ring.hashed >= RING)
-            pthread_cond_wait(&ring.changed, &ring.lock);
-        pthread_mutex_unlock(&ring.lock);
-        char *buffer = ring.buffer[next % RING];
+    while (left) {
+        char *buffer = ring_next();
         size_t len = left < PIECE ? left : PIECE;
         read_all(peer, buffer, len);
-        left -= len;
-        pthread_mutex_lock(&ring.lock);
-        ring.len[next % RING] = len;
-        ring.filled = next + 1;
-        pthread_cond_signal(&ring.changed);
-        pthread_mutex_unlock(&ring.lock);
+        ring_filled(len);
         write_all(file, buffer, len);
+        left -= len;
     }
-    pthread_mutex_lock(&ring.lock);
-    ring.ended = 1;
-    pthread_cond_signal(&ring.changed);
-    pthread_mutex_unlock(&ring.lock);
-    pthread_join(hasher, NULL);
+    ring_end();
     if (sync && fsync(file))
         die("fsync");
     read_all(peer, theirs, DIGEST);
@@ -235,8 +268,8 @@ static int run(const char *figures, char **command) {
 }
 
 int main(int count, char **words) {
-    if (count == 4 && !strcmp(words[1], "send"))
-        return send_file(atoi(words[2]), words[3]);
+    if ((count == 4 || count == 5) && !strcmp(words[1], "send"))
+        return send_file(atoi(words[2]), words[3], count == 5);
     if ((count == 4 || count == 5) && !strcmp(words[1], "recv"))
         return receive_file(atoi(words[2]), words[3], count == 5);
     if (count == 3 && !strcmp(words[1], "hash")) {
