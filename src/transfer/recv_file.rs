@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use crate::cli::{LinkPolicy, RecvFileArgs, Size};
 use crate::core::limits::raise_open_file_limit;
@@ -19,7 +18,7 @@ use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::Visit;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, told,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::receiving::{Finished, Parts, RecvEnd, StoredFile};
@@ -287,14 +286,6 @@ impl Run {
             session.begin_again();
         }
         let inbox = Arc::new(Inbox::new());
-        let woken = Arc::downgrade(&inbox);
-        self.stop.wake(move || match woken.upgrade() {
-            Some(inbox) => {
-                inbox.nudge();
-                true
-            }
-            None => false,
-        });
         let parts = Parts {
             settings: self.settings(),
             nonce: random()?,
@@ -305,17 +296,12 @@ impl Run {
         };
         let mut on_file = |file: StoredFile<'_>| self.stored(&file);
         let mut end = RecvEnd::new(self.clock.now(), parts, &inbox, reporter, &mut on_file)?;
-        let heard = |_| {
-            if let Some(seat) = &seat {
-                seat.heard();
-            }
-        };
         let setting = Setting {
             clock: self.clock,
             stop: &self.stop,
             patience: self.patience,
             pool: Pool::for_session(),
-            pulse: Some(&heard),
+            seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
         let progress = control::End::progress(&end);
@@ -367,11 +353,7 @@ fn until_done(
     mut retry: Retry,
     reporter: &mut Reporter,
 ) -> Result<()> {
-    let mut tell = |event| {
-        if run.verbose || matches!(event, Event::Warning { .. }) {
-            screen.tell(event);
-        }
-    };
+    let mut tell = told(screen, run.verbose);
     let mut met = meeting.meet(None, &mut tell)?;
     let target = run.place.target();
     let mut has_all = false;
@@ -390,8 +372,12 @@ fn until_done(
                 return Ok(());
             }
             let until = run.clock.now() + retry.last_word();
-            let left = |_: &mut Retry, now| until.checked_sub(now).filter(|left| !left.is_zero());
-            met = match meet_again(run, meeting, &close, &mut retry, left, reporter, &mut tell) {
+            let left = |_: &mut Retry| {
+                let left = until.saturating_sub(run.clock.now());
+                (!left.is_zero()).then_some(left)
+            };
+            let why = reason(&close, run.patience);
+            met = match meeting.again(why, &mut retry, left, reporter, &mut tell) {
                 Ok(Some(met)) => met,
                 // It does not come back for the answer. Everything is stored all the same.
                 Ok(None) | Err(_) => return Ok(()),
@@ -421,47 +407,11 @@ fn until_done(
                 )),
             });
         };
-        let again = meet_again(
-            run,
-            meeting,
-            &close,
-            &mut retry,
-            Retry::left,
-            reporter,
-            &mut tell,
-        )?;
+        let why = reason(&close, run.patience);
+        let left = |retry: &mut Retry| retry.left(run.clock.now());
+        let again = meeting.again(why, &mut retry, left, reporter, &mut tell)?;
         met = again.ok_or_else(|| failure(&close, run.patience))?;
     }
-}
-
-/// Meets a sender again for as long as `left` says. `None`: none came.
-fn meet_again(
-    run: &Run,
-    meeting: &Meeting,
-    close: &Close,
-    retry: &mut Retry,
-    left: impl Fn(&mut Retry, Duration) -> Option<Duration>,
-    reporter: &mut Reporter,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Option<Met>> {
-    let mut why = reason(close, run.patience);
-    while let Some(time) = left(retry, run.clock.now()) {
-        let wait = meeting.dials().then(|| retry.wait(time));
-        reporter.disconnected(why, true, wait);
-        if let Some(wait) = wait {
-            meeting.pause(wait)?;
-        }
-        match meeting.meet(Some(time), tell) {
-            Ok(met) => return Ok(Some(met)),
-            // Another try does not make the code a right one.
-            Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
-                return Err(error);
-            }
-            Err(error) if meeting.dials() => why = error.to_string(),
-            Err(_) => break,
-        }
-    }
-    Ok(None)
 }
 
 fn say_how_to_resume(screen: &Screen) {

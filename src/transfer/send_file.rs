@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::{LinkPolicy, SendFileArgs};
 use crate::error::{Error, Kind, Result};
@@ -12,7 +12,7 @@ use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
 use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, told,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::sending::{Left, Parts, SendEnd};
@@ -149,7 +149,9 @@ struct Run<'a> {
 impl Run<'_> {
     fn until_done(&mut self) -> Result<()> {
         let mut left = Left::default();
-        let mut met = self.meet(None)?;
+        let mut met = self
+            .meeting
+            .meet(None, &mut told(self.screen, self.verbose))?;
         loop {
             let (close, progress, now_left) = self.session(met, left)?;
             left = now_left;
@@ -161,54 +163,25 @@ impl Run<'_> {
                 .next()
                 .map(|source| source.entry.path.to_string());
             let time = self.retry.after(self.clock.now(), &close, &progress);
-            let (Some(time), None) = (time, &lost) else {
+            let (Some(_), None) = (time, &lost) else {
                 return Err(self.give_up(&close, lost.is_some()));
             };
-            met = self.again(&close, time)?;
+            met = self.again(&close)?;
         }
-    }
-
-    fn meet(&self, patience: Option<Duration>) -> Result<Met> {
-        self.meeting.meet(patience, &mut |event| {
-            if self.verbose || matches!(event, Event::Warning { .. }) {
-                self.screen.tell(event);
-            }
-        })
     }
 
     /// Finds the other end again, for as long as there is time.
-    fn again(&mut self, close: &Close, mut time: Duration) -> Result<Met> {
-        let mut why = reason(close, self.patience);
-        loop {
-            let wait = self.meeting.dials().then(|| self.retry.wait(time));
-            self.reporter.disconnected(why, true, wait);
-            if let Some(wait) = wait {
-                self.pause(wait)?;
-            }
-            match self.meet(Some(time)) {
-                Ok(met) => return Ok(met),
-                Err(error) if matches!(error.kind(), Kind::Signal(_)) => {
-                    self.say_how_to_resume();
-                    return Err(error);
-                }
-                // Another try does not make the code a right one.
-                Err(error) if error.kind() == Kind::Refused => return Err(error),
-                Err(error) => match self.retry.left(self.clock.now()) {
-                    Some(left) if self.meeting.dials() => {
-                        time = left;
-                        why = error.to_string();
-                    }
-                    _ => return Err(failure(close, self.patience)),
-                },
-            }
+    fn again(&mut self, close: &Close) -> Result<Met> {
+        let clock = self.clock;
+        let why = reason(close, self.patience);
+        let left = |retry: &mut Retry| retry.left(clock.now());
+        let mut tell = told(self.screen, self.verbose);
+        let (retry, reporter) = (&mut self.retry, &mut self.reporter);
+        let met = self.meeting.again(why, retry, left, reporter, &mut tell);
+        if matches!(&met, Err(error) if matches!(error.kind(), Kind::Signal(_))) {
+            self.say_how_to_resume();
         }
-    }
-
-    /// Waits before connecting again; a signal ends it.
-    fn pause(&self, wait: Duration) -> Result<()> {
-        self.meeting
-            .pause(wait)
-            .inspect_err(|_| self.say_how_to_resume())
+        met?.ok_or_else(|| failure(close, self.patience))
     }
 
     fn say_how_to_resume(&self) {
@@ -246,14 +219,6 @@ impl Run<'_> {
 
     fn session(&mut self, (channel, seat): Met, left: Left) -> Result<(Close, Progress, Left)> {
         let inbox = Arc::new(Inbox::new());
-        let woken = Arc::downgrade(&inbox);
-        self.meeting.stop().wake(move || match woken.upgrade() {
-            Some(inbox) => {
-                inbox.nudge();
-                true
-            }
-            None => false,
-        });
         let parts = Parts {
             settings: SenderSettings::default(),
             nonce: random()?,
@@ -281,17 +246,12 @@ impl Run<'_> {
             &mut self.reporter,
             &mut on_file,
         )?;
-        let heard = |_| {
-            if let Some(seat) = &seat {
-                seat.heard();
-            }
-        };
         let setting = Setting {
             clock: self.clock,
             stop: self.meeting.stop(),
             patience: self.patience,
             pool: Pool::new(POOL),
-            pulse: Some(&heard),
+            seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
         let progress = control::End::progress(&end);

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::transfer::frame::{Frame, Violation};
 use crate::transfer::outgoing::Outgoing;
 use crate::transfer::pipeline::channel::{Channel, Line};
+use crate::transfer::pipeline::hall::Seat;
 use crate::transfer::pipeline::inbox::{Arrival, Inbox};
 use crate::transfer::pipeline::pool::{Buffer, Pool};
 use crate::transfer::pipeline::stop::Stop;
@@ -107,8 +108,8 @@ pub struct Setting<'a> {
     pub patience: Patience,
     /// Where payloads that come are put.
     pub pool: Pool,
-    /// Told whenever the peer was heard.
-    pub pulse: Option<&'a dyn Fn(Duration)>,
+    /// What the session sits on, if it came by the door.
+    pub seat: Option<&'a Seat>,
 }
 
 /// Why a session ended that the machine calls a cut or an abort.
@@ -187,6 +188,14 @@ pub fn run<E: End>(
     inbox: &Arc<Inbox<E::Word>>,
     setting: &Setting<'_>,
 ) -> Result<Close> {
+    let woken = Arc::downgrade(inbox);
+    setting.stop.wake(move || match woken.upgrade() {
+        Some(inbox) => {
+            inbox.nudge();
+            true
+        }
+        None => false,
+    });
     let wires = Wires::start(channel, Arc::clone(inbox), setting.pool.clone())?;
     let mut turns = Turns {
         setting,
@@ -263,8 +272,8 @@ impl<S: Send + 'static> Turns<'_, S> {
         for word in self.words.drain(..) {
             end.word(word);
         }
-        if let (Some(pulse), false) = (self.setting.pulse, self.arrivals.is_empty()) {
-            pulse(now);
+        if let (Some(seat), false) = (self.setting.seat, self.arrivals.is_empty()) {
+            seat.heard();
         }
         while let Some(arrival) = self.arrivals.pop_front() {
             match arrival {

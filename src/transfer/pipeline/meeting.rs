@@ -19,7 +19,8 @@ use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::{self, Seat, Visit};
 use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::watchdog::{Patience, Trouble};
-use crate::transfer::report::Event;
+use crate::transfer::report::{Event, Reporter};
+use crate::transfer::screen::Screen;
 use crate::transfer::session::{Ending, Pace, Progress};
 use crate::transfer::wire::{AbortReason, Role};
 use crate::ui::Ui;
@@ -208,6 +209,44 @@ impl Meeting {
                 }
                 None => return Err(Error::new(Kind::TimedOut, "nobody came back")),
             }
+        }
+    }
+
+    /// Finds the other end again, which is gone because of `why`, for as long as `left` says: one that connects tries it
+    /// again and again. `None`: there was no time left.
+    pub fn again(
+        &self,
+        mut why: String,
+        retry: &mut Retry,
+        left: impl Fn(&mut Retry) -> Option<Duration>,
+        reporter: &mut Reporter,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Option<Met>> {
+        while let Some(time) = left(retry) {
+            let wait = self.dials().then(|| retry.wait(time));
+            reporter.disconnected(why, true, wait);
+            if let Some(wait) = wait {
+                self.pause(wait)?;
+            }
+            match self.meet(Some(time), tell) {
+                Ok(met) => return Ok(Some(met)),
+                // Another try does not make the code a right one.
+                Err(error) if matches!(error.kind(), Kind::Signal(_) | Kind::Refused) => {
+                    return Err(error);
+                }
+                Err(error) if self.dials() => why = error.to_string(),
+                Err(_) => break,
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What is told of meeting: warnings, and the steps if they are wanted.
+pub fn told(screen: &Screen, steps: bool) -> impl FnMut(Event) {
+    move |event| {
+        if steps || matches!(event, Event::Warning { .. }) {
+            screen.tell(event);
         }
     }
 }
