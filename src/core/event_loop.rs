@@ -9,7 +9,8 @@
 //! 4. only then write, each connection at most once unless its outbox is longer than one call takes.
 //!    Reading all before writing any is what lets a hundred lines that arrived together leave in one call
 //!    to each member;
-//! 5. carry out what the machine asked for.
+//! 5. carry out what the machine asked for;
+//! 6. if all that took long, rest for a moment ([`lull`]).
 //!
 //! An edge-triggered readiness is spent only by seeing it spent: `WouldBlock`, or, where the manual page
 //! promises that it means the same, a short read ([`SHORT_READ_IS_DRAINED`]).
@@ -30,6 +31,7 @@ mod leaving;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token};
@@ -63,6 +65,13 @@ const EVENTS: usize = 1024;
 /// How many notes from other threads one turn takes in.
 const NOTE_BUDGET: usize = 256;
 
+/// A turn that took at least so long is followed by a lull,
+const LONG_TURN: Duration = Duration::from_micros(500);
+/// of this part of its time,
+const LULL_PART: u32 = 16;
+/// but of no more than this, for a turn in which something stood still.
+const LONGEST_LULL: Duration = Duration::from_millis(5);
+
 /// epoll(7), question 9: for a stream, a read that returns less than was asked for has drained the socket,
 /// and the next arrival raises a new edge. Not promised by mio for its other systems. There is one
 /// exception that only its sender feels: a read also stops short at TCP's urgent mark, and what was sent
@@ -91,6 +100,13 @@ pub(crate) fn wall_clock() -> i64 {
         .map_or(0, |since| {
             i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
         })
+}
+
+/// How long to rest after a turn that took so long, for a machine whose outboxes have what came from many. Those who
+/// were written to last answer just after the turn has ended: in the next they would be too late, everyone would be
+/// written to twice as often with half as much each time, and that would go on by itself.
+fn lull(took: Duration) -> Option<Duration> {
+    (took >= LONG_TURN).then(|| (took / LULL_PART).min(LONGEST_LULL))
 }
 
 /// What carries out [`Effect::Act`]. It may report back with the handle.
@@ -238,6 +254,11 @@ impl<M: Machine> EventLoop<M> {
             }
             self.read_all(now);
             self.settle(now, act);
+            if !M::WRITES_AT_ONCE
+                && let Some(rest) = lull(self.started.elapsed() - now.since_start)
+            {
+                thread::sleep(rest);
+            }
         }
         // Whoever waits for room in the queue of notes would wait for ever.
         self.inbox.close();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use socket2::SockRef;
 
@@ -838,6 +838,19 @@ fn several_listeners_are_accepted_from_and_closed_together() {
     clients[0].write_all(b"hello").unwrap();
     assert_eq!(read_exactly(&mut clients[0], 5), b"hello");
     running.stop();
+}
+
+#[test]
+fn a_long_turn_is_followed_by_a_short_lull() {
+    assert_eq!(lull(Duration::ZERO), None);
+    assert_eq!(lull(Duration::from_micros(499)), None);
+    let milli = Duration::from_millis(1);
+    assert_eq!(lull(milli * 16), Some(milli));
+    assert_eq!(
+        lull(Duration::from_secs(600)),
+        Some(milli * 5),
+        "whatever stood still has cost enough"
+    );
 }
 
 #[test]
