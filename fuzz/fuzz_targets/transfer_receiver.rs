@@ -11,6 +11,7 @@ use sockkit::transfer::frame::{Frame, Protection};
 use sockkit::transfer::receiver::{
     Finding, Receiver, ReceiverAction, ReceiverOutcome, ReceiverSettings,
 };
+use sockkit::transfer::session::Protocol;
 use sockkit_fuzz::{after_preface, frames};
 
 const NOW: Duration = Duration::ZERO;

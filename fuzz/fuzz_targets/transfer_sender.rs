@@ -13,6 +13,7 @@ use sockkit::transfer::path::PeerPath;
 use sockkit::transfer::sender::{
     Content, Sender, SenderAction, SenderOutcome, SenderSettings, Source, SourceEnd,
 };
+use sockkit::transfer::session::Protocol;
 use sockkit_fuzz::{after_preface, frames};
 
 const NOW: Duration = Duration::ZERO;
@@ -57,7 +58,10 @@ fn work(sender: &mut Sender<()>) {
 fn carry_out(action: SenderAction) -> Option<SenderOutcome<()>> {
     Some(match action {
         SenderAction::Walk { .. } => SenderOutcome::Walked {
-            sources: (0..).zip(SIZES).map(|(key, size)| source(key, size)).collect(),
+            sources: (0..)
+                .zip(SIZES)
+                .map(|(key, size)| source(key, size))
+                .collect(),
             end: true,
         },
         SenderAction::Open { entry, key, round } => SenderOutcome::Opened {

@@ -30,7 +30,7 @@ use crate::transfer::digest::{ChunkDigest, FileDigest};
 use crate::transfer::entry::{Entry, EntryKind, MAX_SIZE};
 use crate::transfer::frame::{MAX_CONTROL, Violation, kind};
 use crate::transfer::outgoing::Outgoing;
-use crate::transfer::session::{Ending, Progress, Session, Shape, Tally};
+use crate::transfer::session::{Ending, Protocol, Session, Shape, Tally};
 use crate::transfer::table::{Abandoned, Record};
 use crate::transfer::wire::{
     ANSWER_LEN, AbortReason, Answer, EntryId, Failure, Message, Phase, Refusal, Role, VERDICT_LEN,
@@ -195,32 +195,11 @@ impl<P: Clone> Receiver<P> {
         }
     }
 
-    /// The stream could not be taken apart.
-    pub fn violated(&mut self, violation: Violation) {
-        self.end_unconfirmed();
-        self.session.violated(violation);
-        self.drop_work();
-    }
-
-    /// The connection has ended.
-    pub fn cut(&mut self) {
-        self.end_unconfirmed();
-        self.session.end(Ending::Cut);
-        self.drop_work();
-    }
-
     /// However it ends now, what was said to be done is done.
     fn end_unconfirmed(&mut self) {
         if self.closing == Closing::Said {
             self.session.end(Ending::Unconfirmed);
         }
-    }
-
-    /// Stop, and tell the peer why: a signal, or a disk that is full for every entry to come.
-    pub fn abort(&mut self, reason: AbortReason) {
-        self.end_unconfirmed();
-        self.session.farewell(reason, Ending::Aborted(reason));
-        self.drop_work();
     }
 
     /// What was taken in stays: writes that were ordered are carried out, so that the partials are as long
@@ -230,12 +209,6 @@ impl<P: Clone> Receiver<P> {
         self.verdicts.clear();
         self.telling.clear();
         self.comparing.clear();
-    }
-
-    /// [`Receiver::next_deadline`] has come.
-    pub fn deadline(&mut self, now: Duration) {
-        let phase = self.phase();
-        self.session.deadline(now, phase);
     }
 
     fn phase(&self) -> Phase {
@@ -251,25 +224,9 @@ impl<P: Clone> Receiver<P> {
         }
     }
 
-    /// When to call [`Receiver::deadline`].
-    pub fn next_deadline(&self) -> Option<Duration> {
-        self.session.next_deadline()
-    }
-
     /// The next action, in order.
     pub fn action(&mut self) -> Option<ReceiverAction<P>> {
         self.actions.pop_front()
-    }
-
-    /// The next frame. Ask only when it can be written at once: until then answers gather.
-    pub fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>> {
-        let message = match self.session.urgent() {
-            Some(message) => message,
-            None if self.session.is_open() => self.next_message()?,
-            None => return None,
-        };
-        self.session.spoke(now);
-        Some(Outgoing::message(&message))
     }
 
     fn next_message(&mut self) -> Option<Message> {
@@ -296,19 +253,9 @@ impl<P: Clone> Receiver<P> {
         None
     }
 
-    /// How the session ended. Frames that [`Receiver::transmit`] still has are to be written before closing.
-    pub fn ending(&self) -> Option<Ending> {
-        self.session.ending()
-    }
-
     /// Whether the sender has said that it has nothing more.
     pub fn is_closing(&self) -> bool {
         self.closing != Closing::No
-    }
-
-    /// How far it is.
-    pub fn progress(&self) -> Progress {
-        self.session.progress
     }
 
     /// What became of the entries so far.
@@ -319,11 +266,6 @@ impl<P: Clone> Receiver<P> {
     /// What it was made with.
     pub fn settings(&self) -> &ReceiverSettings {
         &self.settings
-    }
-
-    /// The hellos.
-    pub fn session(&self) -> &Session {
-        &self.session
     }
 
     fn take(&mut self, message: Message) -> Result<(), Violation> {
@@ -705,5 +647,44 @@ impl<P: Clone> Receiver<P> {
         inbound.stage = Stage::Committing { identical };
         self.actions
             .push_back(ReceiverAction::Commit { id, identical });
+    }
+}
+
+impl<P: Clone> Protocol<P> for Receiver<P> {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn violated(&mut self, violation: Violation) {
+        self.end_unconfirmed();
+        self.session.violated(violation);
+        self.drop_work();
+    }
+
+    fn cut(&mut self) {
+        self.end_unconfirmed();
+        self.session.end(Ending::Cut);
+        self.drop_work();
+    }
+
+    fn abort(&mut self, reason: AbortReason) {
+        self.end_unconfirmed();
+        self.session.farewell(reason, Ending::Aborted(reason));
+        self.drop_work();
+    }
+
+    fn deadline(&mut self, now: Duration) {
+        let phase = self.phase();
+        self.session.deadline(now, phase);
+    }
+
+    fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>> {
+        let message = match self.session.urgent() {
+            Some(message) => message,
+            None if self.session.is_open() => self.next_message()?,
+            None => return None,
+        };
+        self.session.spoke(now);
+        Some(Outgoing::message(&message))
     }
 }

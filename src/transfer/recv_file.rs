@@ -28,7 +28,7 @@ use crate::transfer::pipeline::watchdog::Patience;
 use crate::transfer::receiver::ReceiverSettings;
 use crate::transfer::report::{Event, Outcome, Reporter, Thing};
 use crate::transfer::screen::Screen;
-use crate::transfer::session::{Ending, Progress};
+use crate::transfer::session::{Ending, Progress, Protocol};
 use crate::transfer::store::outfile::Outfile;
 use crate::transfer::store::{Existing, Links, Policy, Store};
 use crate::transfer::sums::Sums;
@@ -304,7 +304,7 @@ impl Run {
             seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
-        let progress = control::End::progress(&end);
+        let progress = control::End::machine(&end).progress();
         let finished = end.finish();
         Ok(Over {
             close,

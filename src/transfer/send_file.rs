@@ -21,7 +21,7 @@ use crate::transfer::pipeline::watchdog::Patience;
 use crate::transfer::report::{Event, FileReport, Reporter};
 use crate::transfer::screen::Screen;
 use crate::transfer::sender::SenderSettings;
-use crate::transfer::session::{Ending, Progress};
+use crate::transfer::session::{Ending, Progress, Protocol};
 use crate::transfer::source::{Globs, Links, WalkOptions};
 use crate::transfer::sums::Sums;
 use crate::transfer::verdict::Judge;
@@ -254,7 +254,7 @@ impl Run<'_> {
             seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
-        let progress = control::End::progress(&end);
+        let progress = control::End::machine(&end).progress();
         let left = end.finish(&inbox);
         Ok((close, progress, left))
     }

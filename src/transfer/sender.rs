@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::transfer::digest::{ChunkDigest, FileDigest};
 use crate::transfer::frame::{Frame, MAX_CONTROL, Violation, kind};
 use crate::transfer::outgoing::{Batch, Outgoing};
-use crate::transfer::session::{Ending, Progress, Session, Shape, Tally};
+use crate::transfer::session::{Ending, Protocol, Session, Shape, Tally};
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::{
     AbortReason, Answer, EntryId, Failure, Message, Phase, Role, Verdict, entry_len,
@@ -210,64 +210,9 @@ impl<P> Sender<P> {
         }
     }
 
-    /// The stream could not be taken apart.
-    pub fn violated(&mut self, violation: Violation) {
-        self.session.violated(violation);
-        self.drop_work();
-    }
-
-    /// The connection has ended.
-    pub fn cut(&mut self) {
-        self.session.end(Ending::Cut);
-        self.drop_work();
-    }
-
-    /// Stop, and tell the peer why. What the receiver has stays there.
-    pub fn abort(&mut self, reason: AbortReason) {
-        self.session.farewell(reason, Ending::Aborted(reason));
-        self.drop_work();
-    }
-
-    /// [`Sender::next_deadline`] has come.
-    pub fn deadline(&mut self, now: Duration) {
-        let phase = if self.reading > 0 || self.queued > 0 {
-            Phase::Moving
-        } else {
-            Phase::Waiting
-        };
-        self.session.deadline(now, phase);
-    }
-
-    /// When to call [`Sender::deadline`].
-    pub fn next_deadline(&self) -> Option<Duration> {
-        self.session.next_deadline()
-    }
-
     /// The next action, in order.
     pub fn action(&mut self) -> Option<SenderAction> {
         self.actions.pop_front()
-    }
-
-    /// The next frame. Ask only when it can be written at once: until then frames still grow, and what is
-    /// handed out counts no longer as in flight.
-    pub fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>> {
-        if let Some(message) = self.session.urgent() {
-            self.session.spoke(now);
-            return Some(Outgoing::message(&message));
-        }
-        if self.is_held() {
-            return None;
-        }
-        let frame = match self.queue.pop_front()? {
-            Queued::Message(message) => Outgoing::message(&message),
-            Queued::Batch(batch) => {
-                self.queued -= batch.payload_len as u64;
-                batch.finish()
-            }
-        };
-        self.session.spoke(now);
-        self.pump();
-        Some(frame)
     }
 
     /// Whether the only frame waits to be filled by reads that are under way.
@@ -283,24 +228,9 @@ impl<P> Sender<P> {
         }
     }
 
-    /// How the session ended. Frames that [`Sender::transmit`] still has are to be written before closing.
-    pub fn ending(&self) -> Option<Ending> {
-        self.session.ending()
-    }
-
-    /// How far it is.
-    pub fn progress(&self) -> Progress {
-        self.session.progress
-    }
-
     /// What became of the entries so far.
     pub fn tally(&self) -> Tally {
         self.tally
-    }
-
-    /// The hellos.
-    pub fn session(&self) -> &Session {
-        &self.session
     }
 
     /// Whether everything there is has been offered.
@@ -556,5 +486,57 @@ impl<P> Sender<P> {
                 self.actions.push_back(SenderAction::Walk { max });
             }
         }
+    }
+}
+
+impl<P> Protocol<P> for Sender<P> {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn violated(&mut self, violation: Violation) {
+        self.session.violated(violation);
+        self.drop_work();
+    }
+
+    fn cut(&mut self) {
+        self.session.end(Ending::Cut);
+        self.drop_work();
+    }
+
+    /// What the receiver has stays there.
+    fn abort(&mut self, reason: AbortReason) {
+        self.session.farewell(reason, Ending::Aborted(reason));
+        self.drop_work();
+    }
+
+    fn deadline(&mut self, now: Duration) {
+        let phase = if self.reading > 0 || self.queued > 0 {
+            Phase::Moving
+        } else {
+            Phase::Waiting
+        };
+        self.session.deadline(now, phase);
+    }
+
+    /// What is handed out counts no longer as in flight.
+    fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>> {
+        if let Some(message) = self.session.urgent() {
+            self.session.spoke(now);
+            return Some(Outgoing::message(&message));
+        }
+        if self.is_held() {
+            return None;
+        }
+        let frame = match self.queue.pop_front()? {
+            Queued::Message(message) => Outgoing::message(&message),
+            Queued::Batch(batch) => {
+                self.queued -= batch.payload_len as u64;
+                batch.finish()
+            }
+        };
+        self.session.spoke(now);
+        self.pump();
+        Some(frame)
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::Kind;
 use crate::transfer::digest::DigestKind;
 use crate::transfer::frame::{MAX_PAYLOAD, Violation, kind};
+use crate::transfer::outgoing::Outgoing;
 use crate::transfer::wire::{
     AbortReason, Capability, Hello, Message, Phase, Role, VERSION, Verdict,
 };
@@ -439,6 +440,42 @@ impl Session {
             let work = self.progress.work;
             self.urgent.push_back(Message::Alive { work, phase });
         }
+    }
+}
+
+/// What the machines of both roles have in common, for the driver and the tests. `P` is the driver's buffer.
+pub trait Protocol<P> {
+    /// The part that is the same in both.
+    fn session(&self) -> &Session;
+
+    /// The stream could not be taken apart.
+    fn violated(&mut self, violation: Violation);
+
+    /// The connection has ended.
+    fn cut(&mut self);
+
+    /// Stop, and tell the peer why: a signal, a stall, or a disk that is full for every entry to come.
+    fn abort(&mut self, reason: AbortReason);
+
+    /// [`Protocol::next_deadline`] has come.
+    fn deadline(&mut self, now: Duration);
+
+    /// The next frame. Ask only when it can be written at once: until then they still grow.
+    fn transmit(&mut self, now: Duration) -> Option<Outgoing<P>>;
+
+    /// When to call [`Protocol::deadline`].
+    fn next_deadline(&self) -> Option<Duration> {
+        self.session().next_deadline()
+    }
+
+    /// How the session ended. Frames that [`Protocol::transmit`] still has are to be written before closing.
+    fn ending(&self) -> Option<Ending> {
+        self.session().ending()
+    }
+
+    /// How far it is.
+    fn progress(&self) -> Progress {
+        self.session().progress
     }
 }
 

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::machine::Signal;
 use crate::error::{Error, Kind, Result};
-use crate::transfer::frame::{Frame, Violation};
-use crate::transfer::outgoing::Outgoing;
+use crate::transfer::frame::Frame;
 use crate::transfer::pipeline::channel::{Channel, Line};
 use crate::transfer::pipeline::hall::Seat;
 use crate::transfer::pipeline::inbox::{Arrival, Inbox};
@@ -18,7 +17,7 @@ use crate::transfer::pipeline::stop::Stop;
 use crate::transfer::pipeline::watchdog::{Doings, Patience, Trouble, Watchdog};
 use crate::transfer::pipeline::writer::Outbox;
 use crate::transfer::pipeline::{reader, writer};
-use crate::transfer::session::{Ending, Progress};
+use crate::transfer::session::{Ending, Protocol};
 use crate::transfer::wire::AbortReason;
 
 /// How long the last words may take to be written, and then the peer to hang up: closing with something unread makes
@@ -35,6 +34,13 @@ const TICK: Duration = Duration::from_millis(200);
 pub trait End {
     /// What its workers say.
     type Word: Send + 'static;
+    /// The machine.
+    type Machine: Protocol<Buffer>;
+
+    /// Decides.
+    fn machine(&self) -> &Self::Machine;
+    /// Is told.
+    fn machine_mut(&mut self) -> &mut Self::Machine;
 
     /// A frame came.
     fn frame(&mut self, now: Duration, frame: Frame, payload: Option<Buffer>);
@@ -44,36 +50,16 @@ pub trait End {
     fn act(&mut self);
     /// Whether frames may come: not while the workers are far behind.
     fn takes_frames(&self) -> bool;
-    /// The stream could not be taken apart.
-    fn violated(&mut self, violation: Violation);
-    /// The connection has ended.
-    fn cut(&mut self);
-    /// Stop, and say why.
-    fn abort(&mut self, reason: AbortReason);
-    /// A deadline of the machine has come.
-    fn deadline(&mut self, now: Duration);
-    /// Which is next.
-    fn next_deadline(&self) -> Option<Duration>;
-    /// The next frame to go out.
-    fn transmit(&mut self, now: Duration) -> Option<Outgoing<Buffer>>;
-    /// How it ended, if it did.
-    fn ending(&self) -> Option<Ending>;
-    /// Whether both hellos are there.
-    fn is_open(&self) -> bool;
     /// The peer was understood: tell who.
     fn opened(&mut self, now: Duration);
     /// It is over, and [`End::opened`] had been said.
     fn closed(&mut self);
-    /// How far it is.
-    fn progress(&self) -> Progress;
     /// What is being done.
     fn doings(&self) -> Doings;
     /// Tells a person how far it is.
     fn tell(&mut self, now: Duration);
     /// Whether anybody wants to be told.
     fn is_watched(&self) -> bool;
-    /// Whether it has the last word of the peer.
-    fn is_content(&self) -> bool;
     /// The session has ended: no more is read, what was taken in is still written.
     fn wind_up(&mut self);
 }
@@ -252,7 +238,7 @@ impl<S: Send + 'static> Turns<'_, S> {
             if end.is_watched() {
                 end.tell(now);
             }
-            if let Some(ending) = end.ending() {
+            if let Some(ending) = end.machine().ending() {
                 return ending;
             }
             let until = self.next_deadline(end, now);
@@ -278,16 +264,16 @@ impl<S: Send + 'static> Turns<'_, S> {
         while let Some(arrival) = self.arrivals.pop_front() {
             match arrival {
                 Arrival::Frame(frame, payload) => end.frame(now, frame, payload),
-                Arrival::Violation(violation) => end.violated(violation),
+                Arrival::Violation(violation) => end.machine_mut().violated(violation),
                 Arrival::End => {
                     self.has_ended = true;
-                    end.cut();
+                    end.machine_mut().cut();
                 }
             }
             // Its actions hold the payload now, or nobody does.
             end.act();
         }
-        if end.is_open() && !self.was_open {
+        if end.machine().session().is_open() && !self.was_open {
             self.was_open = true;
             self.watchdog = Watchdog::new(now, self.setting.patience);
             end.opened(now);
@@ -296,38 +282,42 @@ impl<S: Send + 'static> Turns<'_, S> {
 
     /// Steps 4 and 6.
     fn deadlines<E: End<Word = S>>(&mut self, end: &mut E, now: Duration) {
-        if end.next_deadline().is_some_and(|due| now >= due) {
-            end.deadline(now);
+        if end.machine().next_deadline().is_some_and(|due| now >= due) {
+            end.machine_mut().deadline(now);
         }
         if let Some(signal) = self.setting.stop.signal()
-            && end.ending().is_none()
+            && end.machine().ending().is_none()
         {
             self.signal = Some(signal);
-            end.abort(match signal {
+            end.machine_mut().abort(match signal {
                 Signal::Interrupt => AbortReason::Interrupted,
                 Signal::Terminate | Signal::HangUp => AbortReason::Terminated,
             });
         }
-        if end.is_open()
-            && let Some(trouble) = self.watchdog.look(now, &end.progress(), end.doings())
+        if end.machine().session().is_open()
+            && let Some(trouble) = self
+                .watchdog
+                .look(now, &end.machine().progress(), end.doings())
         {
             self.trouble = Some(trouble);
             match trouble {
-                Trouble::Silent => end.cut(),
-                Trouble::Stalled => end.abort(AbortReason::Stalled),
+                Trouble::Silent => end.machine_mut().cut(),
+                Trouble::Stalled => end.machine_mut().abort(AbortReason::Stalled),
             }
         }
     }
 
     fn next_deadline<E: End<Word = S>>(&self, end: &E, now: Duration) -> Option<Duration> {
         let look = end
+            .machine()
+            .session()
             .is_open()
             .then(|| self.watchdog.next_look(now))
             .flatten();
-        let tick = (end.is_watched() && end.is_open()).then(|| now + TICK);
+        let tick = (end.is_watched() && end.machine().session().is_open()).then(|| now + TICK);
         // Whoever holds frames back does not say when that is over.
         let held = (!end.takes_frames()).then(|| now + HELD);
-        [end.next_deadline(), look, tick, held]
+        [end.machine().next_deadline(), look, tick, held]
             .into_iter()
             .flatten()
             .min()
@@ -336,7 +326,7 @@ impl<S: Send + 'static> Turns<'_, S> {
     /// Step 1: only what can go out is asked for, so that frames fill up meanwhile.
     fn transmit<E: End<Word = S>>(&mut self, end: &mut E, now: Duration) {
         while self.wires.outbox.has_room() {
-            let Some(frame) = end.transmit(now) else {
+            let Some(frame) = end.machine_mut().transmit(now) else {
                 return;
             };
             self.wires.outbox.push(frame);
@@ -350,7 +340,7 @@ impl<S: Send + 'static> Turns<'_, S> {
         let mut is_finished = false;
         while Instant::now() < until {
             if !is_finished && self.wires.outbox.has_room() {
-                match end.transmit(self.setting.clock.now()) {
+                match end.machine_mut().transmit(self.setting.clock.now()) {
                     Some(frame) => {
                         self.wires.outbox.push(frame);
                         continue;
@@ -361,8 +351,8 @@ impl<S: Send + 'static> Turns<'_, S> {
                     }
                 }
             }
-            // A sender that has the receiver's last word needs nothing more.
-            let is_heard = self.has_ended || end.is_content();
+            // Who has the last word needs nothing more. Otherwise the other end has to read one, and then hangs up.
+            let is_heard = self.has_ended || end.machine().ending() == Some(Ending::Complete);
             if is_finished && is_heard && self.wires.outbox.is_over() {
                 return;
             }

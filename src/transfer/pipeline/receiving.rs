@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::Entry;
-use crate::transfer::frame::{Frame, Violation};
-use crate::transfer::outgoing::Outgoing;
+use crate::transfer::frame::Frame;
 use crate::transfer::path::PeerPath;
 use crate::transfer::pipeline::control::End;
 use crate::transfer::pipeline::crew::{Crew, Shared, worker_count};
@@ -21,7 +20,7 @@ use crate::transfer::receiver::{
     Finding, ReceivedFile, Receiver, ReceiverAction, ReceiverOutcome, ReceiverSettings,
 };
 use crate::transfer::report::{At, FileReport, Name, Reporter, Snapshot, Stage};
-use crate::transfer::session::{Ending, Progress};
+use crate::transfer::session::Protocol;
 use crate::transfer::store::Reason;
 use crate::transfer::wire::{AbortReason, EntryId, Refusal, Verdict};
 
@@ -239,6 +238,15 @@ pub struct Finished {
 
 impl End for RecvEnd<'_> {
     type Word = Word;
+    type Machine = Receiver<Buffer>;
+
+    fn machine(&self) -> &Self::Machine {
+        &self.machine
+    }
+
+    fn machine_mut(&mut self) -> &mut Self::Machine {
+        &mut self.machine
+    }
 
     fn frame(&mut self, now: Duration, frame: Frame, payload: Option<Buffer>) {
         match frame {
@@ -354,53 +362,12 @@ impl End for RecvEnd<'_> {
         self.crew.outstanding() < MAX_JOBS && !self.held.load(Ordering::Relaxed)
     }
 
-    fn violated(&mut self, violation: Violation) {
-        self.machine.violated(violation);
-    }
-
-    fn cut(&mut self) {
-        self.machine.cut();
-    }
-
-    fn abort(&mut self, reason: AbortReason) {
-        self.machine.abort(reason);
-    }
-
-    fn deadline(&mut self, now: Duration) {
-        self.machine.deadline(now);
-    }
-
-    fn next_deadline(&self) -> Option<Duration> {
-        self.machine.next_deadline()
-    }
-
-    fn transmit(&mut self, now: Duration) -> Option<Outgoing<Buffer>> {
-        self.machine.transmit(now)
-    }
-
-    fn ending(&self) -> Option<Ending> {
-        self.machine.ending()
-    }
-
-    fn is_open(&self) -> bool {
-        self.machine.session().is_open()
-    }
-
-    fn is_content(&self) -> bool {
-        // Otherwise there is a last word that the sender has to read, and then hangs up.
-        self.machine.ending() == Some(Ending::Complete)
-    }
-
     fn opened(&mut self, now: Duration) {
         self.reporter.connected(now, self.peer.clone());
     }
 
     fn closed(&mut self) {
         self.reporter.connection_ended(&self.machine.progress());
-    }
-
-    fn progress(&self) -> Progress {
-        self.machine.progress()
     }
 
     fn doings(&self) -> Doings {

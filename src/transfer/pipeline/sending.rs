@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::Entry;
-use crate::transfer::frame::{Frame, MAX_PAYLOAD, Protection, Violation};
-use crate::transfer::outgoing::Outgoing;
+use crate::transfer::frame::{Frame, MAX_PAYLOAD, Protection};
 use crate::transfer::pipeline::control::End;
 use crate::transfer::pipeline::crew::{Crew, Shared, worker_count};
 use crate::transfer::pipeline::inbox::Inbox;
@@ -20,9 +19,9 @@ use crate::transfer::report::{At, FileReport, Name, Outcome, Reporter, Snapshot,
 use crate::transfer::sender::{
     Sender, SenderAction, SenderOutcome, SenderSettings, SentFile, Source,
 };
-use crate::transfer::session::{Ending, Progress};
+use crate::transfer::session::Protocol;
 use crate::transfer::table::Abandoned;
-use crate::transfer::wire::{AbortReason, EntryId, Phase};
+use crate::transfer::wire::{EntryId, Phase};
 
 /// Files open at once: enough that small ones fill a frame while others are being read.
 const OPEN_FILES: usize = 128;
@@ -328,6 +327,15 @@ fn cannot_start(error: io::Error) -> Error {
 
 impl End for SendEnd<'_> {
     type Word = Word;
+    type Machine = Sender<Buffer>;
+
+    fn machine(&self) -> &Self::Machine {
+        &self.machine
+    }
+
+    fn machine_mut(&mut self) -> &mut Self::Machine {
+        &mut self.machine
+    }
 
     fn frame(&mut self, now: Duration, frame: Frame, _payload: Option<Buffer>) {
         self.machine.frame(now, frame);
@@ -391,48 +399,8 @@ impl End for SendEnd<'_> {
         true
     }
 
-    fn violated(&mut self, violation: Violation) {
-        self.machine.violated(violation);
-    }
-
-    fn cut(&mut self) {
-        self.machine.cut();
-    }
-
-    fn abort(&mut self, reason: AbortReason) {
-        self.machine.abort(reason);
-    }
-
-    fn deadline(&mut self, now: Duration) {
-        self.machine.deadline(now);
-    }
-
-    fn next_deadline(&self) -> Option<Duration> {
-        self.machine.next_deadline()
-    }
-
-    fn transmit(&mut self, now: Duration) -> Option<Outgoing<Buffer>> {
-        self.machine.transmit(now)
-    }
-
-    fn ending(&self) -> Option<Ending> {
-        self.machine.ending()
-    }
-
-    fn is_open(&self) -> bool {
-        self.machine.session().is_open()
-    }
-
-    fn is_content(&self) -> bool {
-        self.machine.ending() == Some(Ending::Complete)
-    }
-
     fn opened(&mut self, now: Duration) {
         self.reporter.connected(now, self.peer.clone());
-    }
-
-    fn progress(&self) -> Progress {
-        self.machine.progress()
     }
 
     fn closed(&mut self) {

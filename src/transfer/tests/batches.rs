@@ -8,6 +8,7 @@ use crate::transfer::outgoing::{Batch, Outgoing};
 use crate::transfer::sender::{
     Content, Sender, SenderAction, SenderOutcome, SenderSettings, SourceEnd,
 };
+use crate::transfer::session::Protocol;
 use crate::transfer::table::{self, Record};
 use crate::transfer::wire::{Answer, Message};
 

@@ -2,7 +2,7 @@
 
 use crate::transfer::frame::{Protection, Violation};
 use crate::transfer::receiver::ReceiverSettings;
-use crate::transfer::session::{Ending, Shape};
+use crate::transfer::session::{Ending, Protocol, Shape};
 use crate::transfer::table::Abandoned;
 use crate::transfer::wire::{AbortReason, Failure, Refusal, Verdict};
 

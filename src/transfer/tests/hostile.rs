@@ -14,7 +14,7 @@ use crate::transfer::receiver::{
     Finding, Receiver, ReceiverAction, ReceiverOutcome, ReceiverSettings,
 };
 use crate::transfer::sender::{Sender, SenderAction, SenderOutcome, SenderSettings, Source};
-use crate::transfer::session::{Ending, Shape};
+use crate::transfer::session::{Ending, Protocol, Shape};
 use crate::transfer::table::{Abandoned, Record};
 use crate::transfer::wire::{
     AbortReason, Answer, Hello, Message, Phase, Refusal, Role, VERSION, Verdict,

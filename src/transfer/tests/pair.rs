@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::transfer::frame::{Frame, Protection, Violation};
 use crate::transfer::receiver::{Receiver, ReceiverSettings};
 use crate::transfer::sender::{Content, Sender, SenderOutcome, SenderSettings, Source};
-use crate::transfer::session::{Ending, Shape};
+use crate::transfer::session::{Ending, Protocol, Shape};
 
 use super::disk::{SourceDisk, Store};
 use super::link::{Fault, Link};
