@@ -365,7 +365,8 @@ source_tree() {
 
 thrown() {
     source_file
-    measure_all thrown sockkit,sockkit-code,yardstick,yardstick-once,nc,socat,ncat,nc-tee-openssl,scp "$ram/from/data.bin" "$ram/into" thrown
+    measure_all thrown sockkit,sockkit-code,yardstick,yardstick-once,nc,socat,ncat,nc-tee-openssl,scp \
+        "$ram/from/data.bin" "$ram/into" thrown
     rate_rows thrown "$bytes"
 }
 

@@ -65,11 +65,12 @@ const EVENTS: usize = 1024;
 /// How many notes from other threads one turn takes in.
 const NOTE_BUDGET: usize = 256;
 
-/// A turn that took at least so long is followed by a lull,
+/// A turn that took at least so long is followed by a [`lull`].
 const LONG_TURN: Duration = Duration::from_micros(500);
-/// of this part of its time,
+/// Which part of the turn's time that takes. Of two goes with 500 members over TLS an eighth brought less in both, and
+/// a thirty-second more in one and less in the other.
 const LULL_PART: u32 = 16;
-/// but of no more than this, for a turn in which something stood still.
+/// The most that it takes, for a turn in which something stood still.
 const LONGEST_LULL: Duration = Duration::from_millis(5);
 
 /// epoll(7), question 9: for a stream, a read that returns less than was asked for has drained the socket,

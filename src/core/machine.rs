@@ -220,6 +220,7 @@ pub trait Machine {
     /// Whether the driver writes after each read, before it reads the next connection. By default it reads
     /// every ready connection first, so that what arrived together leaves together; where each answer goes
     /// to who asked, that would only let the data grow cold in the processor's cache.
+    /// By default it also rests for a moment after a long turn, so that the answers to it arrive together.
     const WRITES_AT_ONCE: bool = false;
 
     /// What the program around the driver may report to it.

@@ -13,12 +13,12 @@ use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::MAX_SIZE;
 use crate::transfer::on_receive::{MOST, OnReceive};
 use crate::transfer::path::PeerPath;
-use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::control::{self, Clock, Close, End, Setting};
 use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::hall::Visit;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, told,
+    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, say_how_to_resume, told,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::receiving::{Finished, Parts, RecvEnd, StoredFile};
@@ -304,7 +304,7 @@ impl Run {
             seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
-        let progress = control::End::machine(&end).progress();
+        let progress = end.machine().progress();
         let finished = end.finish();
         Ok(Over {
             close,
@@ -396,8 +396,8 @@ fn until_done(
             Place::Stream(outlet) => outlet.written(),
             _ => 0,
         };
-        let time = retry.after(run.clock.now(), &close, &over.progress);
-        let (Some(_), 0) = (time, lost) else {
+        let is_due = retry.is_due(run.clock.now(), &close, &over.progress);
+        if !is_due || lost > 0 {
             reporter.disconnected(reason(&close, run.patience), false, None);
             let error = failure(&close, run.patience);
             return Err(match lost {
@@ -406,18 +406,12 @@ fn until_done(
                     "{lost} bytes were passed on already, and cannot be taken back"
                 )),
             });
-        };
+        }
         let why = reason(&close, run.patience);
         let left = |retry: &mut Retry| retry.left(run.clock.now());
         let again = meeting.again(why, &mut retry, left, reporter, &mut tell)?;
         met = again.ok_or_else(|| failure(&close, run.patience))?;
     }
-}
-
-fn say_how_to_resume(screen: &Screen) {
-    screen.tell(Event::Note {
-        text: format!("stopped; {RESUMES}"),
-    });
 }
 
 /// Any number of senders at once, until a signal comes.

@@ -8,17 +8,17 @@ use crate::cli::{LinkPolicy, SendFileArgs};
 use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
 use crate::transfer::path::PeerPath;
-use crate::transfer::pipeline::control::{self, Clock, Close, Setting};
+use crate::transfer::pipeline::control::{self, Clock, Close, End, Setting};
 use crate::transfer::pipeline::guard::Guard;
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::meeting::{
-    Meeting, Met, RESUMES, Retry, failure, patience, random, reason, told,
+    Meeting, Met, Retry, failure, patience, random, reason, say_how_to_resume, told,
 };
 use crate::transfer::pipeline::pool::Pool;
 use crate::transfer::pipeline::sending::{Left, Parts, SendEnd};
 use crate::transfer::pipeline::supply::Supply;
 use crate::transfer::pipeline::watchdog::Patience;
-use crate::transfer::report::{Event, FileReport, Reporter};
+use crate::transfer::report::{FileReport, Reporter};
 use crate::transfer::screen::Screen;
 use crate::transfer::sender::SenderSettings;
 use crate::transfer::session::{Ending, Progress, Protocol};
@@ -158,14 +158,11 @@ impl Run<'_> {
             if close.ending == Ending::Complete {
                 return self.complete();
             }
-            let lost = left
-                .spent()
-                .next()
-                .map(|source| source.entry.path.to_string());
-            let time = self.retry.after(self.clock.now(), &close, &progress);
-            let (Some(_), None) = (time, &lost) else {
-                return Err(self.give_up(&close, lost.is_some()));
-            };
+            let is_lost = left.spent().next().is_some();
+            let is_due = self.retry.is_due(self.clock.now(), &close, &progress);
+            if !is_due || is_lost {
+                return Err(self.give_up(&close, is_lost));
+            }
             met = self.again(&close)?;
         }
     }
@@ -179,22 +176,16 @@ impl Run<'_> {
         let (retry, reporter) = (&mut self.retry, &mut self.reporter);
         let met = self.meeting.again(why, retry, left, reporter, &mut tell);
         if matches!(&met, Err(error) if matches!(error.kind(), Kind::Signal(_))) {
-            self.say_how_to_resume();
+            say_how_to_resume(self.screen);
         }
         met?.ok_or_else(|| failure(close, self.patience))
-    }
-
-    fn say_how_to_resume(&self) {
-        self.screen.tell(Event::Note {
-            text: format!("stopped; {RESUMES}"),
-        });
     }
 
     fn give_up(&mut self, close: &Close, stream_is_lost: bool) -> Error {
         self.reporter
             .disconnected(reason(close, self.patience), false, None);
         if close.signal.is_some() {
-            self.say_how_to_resume();
+            say_how_to_resume(self.screen);
         }
         self.reporter.done(self.clock.now());
         let error = failure(close, self.patience);
@@ -254,7 +245,7 @@ impl Run<'_> {
             seat: seat.as_ref(),
         };
         let close = control::run(&mut end, channel, &inbox, &setting)?;
-        let progress = control::End::machine(&end).progress();
+        let progress = end.machine().progress();
         let left = end.finish(&inbox);
         Ok((close, progress, left))
     }

@@ -251,6 +251,13 @@ pub fn told(screen: &Screen, steps: bool) -> impl FnMut(Event) {
     }
 }
 
+/// Tells a person that it was stopped, and what to do then.
+pub fn say_how_to_resume(screen: &Screen) {
+    screen.tell(Event::Note {
+        text: format!("stopped; {RESUMES}"),
+    });
+}
+
 fn connect(
     address: &Address,
     options: &DialOptions,
@@ -349,8 +356,8 @@ impl Retry {
         }
     }
 
-    /// A session has ended at `now`. How much of the time for trying is left; `None`: it is not to be tried again.
-    pub fn after(&mut self, now: Duration, close: &Close, progress: &Progress) -> Option<Duration> {
+    /// A session has ended at `now`: whether it is to be tried again.
+    pub fn is_due(&mut self, now: Duration, close: &Close, progress: &Progress) -> bool {
         if progress.sent > 0 || progress.reused > 0 || progress.settled > 0 {
             self.since = None;
             self.backoff.reset();
@@ -361,10 +368,8 @@ impl Retry {
         let is_mute = !self.has_met && close.ending == Ending::HandshakeTimeout;
         let is_stranger = is_mute && self.was_mute;
         self.was_mute = is_mute;
-        if close.signal.is_some() || !may_end_better || is_stranger {
-            return None;
-        }
-        self.left(now)
+        let is_over = close.signal.is_some() || !may_end_better || is_stranger;
+        !is_over && self.left(now).is_some()
     }
 
     /// How much of the time is left.
