@@ -1,5 +1,4 @@
-//! Worker threads with a queue each. What one is given, it does in order; an entry stays with one worker, so that
-//! its state needs no lock and its actions keep their order.
+//! Worker threads with a queue each. What one is given, it does in order: what belongs together goes to one.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -71,7 +70,7 @@ pub struct Queue<J> {
 }
 
 impl<J> Queue<J> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 jobs: Vec::new(),
@@ -200,6 +199,13 @@ impl<J: Send + 'static> Crew<J> {
         staged + self.queues.get(at).map_or(0, |queue| queue.outstanding())
     }
 
+    /// Gives a job to the worker that has what it is about. What nobody has goes to the one with the least to do.
+    pub fn assign(&mut self, whose: &mut Option<usize>, job: J) {
+        let worker = whose.unwrap_or_else(|| self.least_busy(self.queues.len()));
+        *whose = Some(worker);
+        self.stage(worker, job);
+    }
+
     /// Gives a job to a worker, at the next [`Crew::send`].
     pub fn stage(&mut self, worker: usize, job: J) {
         if let Some(staged) = self.staged.get_mut(worker) {
@@ -273,6 +279,30 @@ mod tests {
             count[worker] += 1;
         }
         assert_eq!(count, [100; 3], "nobody had more to do than another");
+    }
+
+    #[test]
+    fn what_nobody_has_goes_to_the_one_with_the_least_to_do_and_stays_there() {
+        let mut crew = Crew::new();
+        for _ in 0..2 {
+            // They take nothing.
+            crew.hire("test", |_: &Queue<&str>| {}).unwrap();
+        }
+        let [mut long, mut short, mut late] = [None; 3];
+        for whose in [&mut long, &mut short] {
+            crew.assign(whose, "begin");
+        }
+        assert_ne!(long, short);
+        let had = long;
+        for _ in 0..5 {
+            crew.assign(&mut long, "more");
+        }
+        crew.send();
+        assert_eq!(long, had);
+        for _ in 0..3 {
+            crew.assign(&mut late, "begin");
+            assert_eq!(late.take(), short);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::transfer::pipeline::control::End;
 use crate::transfer::pipeline::crew::{Crew, Shared, worker_count};
 use crate::transfer::pipeline::inbox::Inbox;
 use crate::transfer::pipeline::pool::Buffer;
-use crate::transfer::pipeline::taking::{self, Tools, Word, key_of};
+use crate::transfer::pipeline::taking::{self, Open, Tools, Word, key_of};
 use crate::transfer::pipeline::target::Target;
 use crate::transfer::pipeline::watchdog::Doings;
 use crate::transfer::receiver::{
@@ -46,7 +46,8 @@ pub struct StoredFile<'a> {
 
 struct File {
     entry: Arc<Entry>,
-    worker: usize,
+    /// Who has it. Nobody, between being examined and what comes of that.
+    worker: Option<usize>,
     present: u64,
     is_stream: bool,
 }
@@ -75,7 +76,6 @@ pub struct RecvEnd<'a> {
     stage: Stage,
     streams: usize,
     crew: Crew<ReceiverAction<Buffer>>,
-    workers: usize,
     shared: Arc<Shared>,
     work: u64,
     to_pipe: bool,
@@ -112,6 +112,7 @@ impl<'a> RecvEnd<'a> {
             shared: Arc::default(),
             target: parts.target,
             inbox: Arc::clone(inbox),
+            open: Open::default(),
         };
         // What is written to a pipe has one order.
         let workers = if to_pipe { 1 } else { worker_count() };
@@ -136,7 +137,6 @@ impl<'a> RecvEnd<'a> {
             stage: Stage::Waiting,
             streams: 0,
             crew,
-            workers,
             shared: tools.shared,
             work: 0,
             to_pipe,
@@ -206,10 +206,11 @@ impl<'a> RecvEnd<'a> {
         }
     }
 
-    /// Gives an action to the worker that has the entry.
+    /// Gives an action to the worker that has the entry, or that gets it now: how long the others take for what they
+    /// have shows only when something comes.
     fn assign(&mut self, id: EntryId, action: ReceiverAction<Buffer>) {
-        if let Some(file) = self.files.get(&id) {
-            self.crew.stage(file.worker, action);
+        if let Some(file) = self.files.get_mut(&id) {
+            self.crew.assign(&mut file.worker, action);
         }
     }
 
@@ -260,13 +261,13 @@ impl End for RecvEnd<'_> {
             // What a full disk does to all the others is not said of each of them.
             Word::Outcome(ReceiverOutcome::Failed { .. }) if self.full.is_some() => {}
             Word::Outcome(outcome) => {
-                if let ReceiverOutcome::Examined {
-                    id,
-                    finding: Finding::Part { len } | Finding::Candidate { len, .. },
-                } = outcome
+                if let ReceiverOutcome::Examined { id, finding } = outcome
                     && let Some(file) = self.files.get_mut(&id)
                 {
-                    file.present = len;
+                    file.worker = None;
+                    if let Finding::Part { len } | Finding::Candidate { len, .. } = finding {
+                        file.present = len;
+                    }
                 }
                 self.machine.outcome(outcome);
             }
@@ -298,19 +299,17 @@ impl End for RecvEnd<'_> {
                     self.reporter.offer(&entry);
                     let is_stream = entry.is_file() && entry.size().is_none();
                     self.streams += usize::from(is_stream);
-                    let worker = self.crew.least_busy(self.workers);
                     self.ids.insert(key_of(&entry), id);
                     self.files.insert(
                         id,
                         File {
                             entry: Arc::clone(&entry),
-                            worker,
+                            worker: None,
                             present: 0,
                             is_stream,
                         },
                     );
-                    self.crew
-                        .stage(worker, ReceiverAction::Examine { id, entry });
+                    self.assign(id, ReceiverAction::Examine { id, entry });
                 }
                 ReceiverAction::Report(file) => self.settled(&file),
                 ReceiverAction::Settle => {

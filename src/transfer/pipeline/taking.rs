@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::transfer::digest::{DigestKind, FileDigest};
 use crate::transfer::entry::{Entry, EntryKind, ModifiedAt};
@@ -53,6 +53,27 @@ pub struct Tools {
     pub shared: Arc<Shared>,
     pub target: Target,
     pub inbox: Arc<Inbox<Word>>,
+    pub open: Open,
+}
+
+/// The entries under way, of all workers. An entry has one worker at a time, so that its actions keep their order:
+/// the one that examines it, and then the one that has the least to do when its content comes.
+#[derive(Clone, Default)]
+pub struct Open(Arc<Mutex<HashMap<EntryId, Taking>>>);
+
+impl Open {
+    fn entries(&self) -> MutexGuard<'_, HashMap<EntryId, Taking>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, id: EntryId, taking: Taking) {
+        self.entries().insert(id, taking);
+    }
+
+    /// `None`: it has failed.
+    fn take(&self, id: EntryId) -> Option<Taking> {
+        self.entries().remove(&id)
+    }
 }
 
 /// What was there when it was asked.
@@ -126,7 +147,6 @@ impl Taking {
 
 struct Worker {
     tools: Tools,
-    open: HashMap<EntryId, Taking>,
     companion: Companion,
     words: Words<Word>,
     pool: Pool,
@@ -135,7 +155,6 @@ struct Worker {
 /// Works until there is nothing more to do.
 pub fn run(queue: &Queue<ReceiverAction<Buffer>>, tools: Tools) {
     let mut worker = Worker {
-        open: HashMap::new(),
         companion: Companion::new(Arc::clone(&tools.shared)),
         words: Words::new(Arc::clone(&tools.inbox)),
         pool: Pool::new(OWN_POOL),
@@ -218,13 +237,12 @@ impl Worker {
         id: EntryId,
         work: impl FnOnce(&mut Self, &mut Taking) -> Result<(), Failure>,
     ) {
-        let Some(mut taking) = self.open.remove(&id) else {
-            // It has failed.
+        let Some(mut taking) = self.tools.open.take(id) else {
             return;
         };
         match work(self, &mut taking) {
             Ok(()) => {
-                self.open.insert(id, taking);
+                self.tools.open.put(id, taking);
             }
             Err(failure) => {
                 self.forget_hash(&mut taking);
@@ -284,7 +302,7 @@ impl Worker {
                 }
             },
         };
-        self.open.insert(
+        self.tools.open.put(
             id,
             Taking {
                 key,
@@ -579,10 +597,11 @@ impl Worker {
     }
 
     fn finish(&mut self, id: EntryId, round: u8, expected: Option<FileDigest>) {
-        let hashing = self
-            .open
-            .get_mut(&id)
-            .and_then(|taking| taking.hashing.take());
+        let Some(mut taking) = self.tools.open.take(id) else {
+            return;
+        };
+        let hashing = taking.hashing.take();
+        self.tools.open.put(id, taking);
         let Some(Hashing { hash, .. }) = hashing else {
             return;
         };
@@ -605,7 +624,7 @@ impl Worker {
     }
 
     fn commit(&mut self, id: EntryId, identical: bool, outcome: ReceiverOutcome) {
-        let Some(mut taking) = self.open.remove(&id) else {
+        let Some(mut taking) = self.tools.open.take(id) else {
             return;
         };
         match self.store(id, &mut taking, identical) {
@@ -654,7 +673,7 @@ impl Worker {
     }
 
     fn discard(&mut self, id: EntryId, remove: bool) {
-        let Some(mut taking) = self.open.remove(&id) else {
+        let Some(mut taking) = self.tools.open.take(id) else {
             return;
         };
         self.forget_hash(&mut taking);
@@ -683,5 +702,71 @@ impl Worker {
         }
         self.outcome(ReceiverOutcome::Settled);
         self.words.flush();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::transfer::pipeline::pool::Pool;
+    use crate::transfer::store::{Policy, Store};
+
+    #[test]
+    fn what_one_worker_examined_another_may_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let session = Store::open(dir.path(), Policy::default())
+            .unwrap()
+            .session();
+        let tools = Tools {
+            shared: Arc::default(),
+            target: Target::Folder(Arc::new(session)),
+            inbox: Arc::new(Inbox::new()),
+            open: Open::default(),
+        };
+        let mut fresh = Pool::new(MAX_PAYLOAD).take(5).unwrap();
+        fresh.bytes_mut().copy_from_slice(b"hello");
+        let payload = fresh.filled(5, None);
+        let expected = FileDigest(Sha256::digest(b"hello").into());
+        let entry = Entry {
+            path: PeerPath::from_components([b"name".to_vec()]).unwrap(),
+            kind: EntryKind::File { size: Some(5) },
+            modified: ModifiedAt::default(),
+            mode: 0o644,
+        };
+        let (id, round) = (7, 1);
+        for mut actions in [
+            vec![ReceiverAction::Examine {
+                id,
+                entry: Arc::new(entry),
+            }],
+            vec![
+                ReceiverAction::Begin {
+                    id,
+                    round,
+                    size: Some(5),
+                    modified: ModifiedAt::default(),
+                },
+                ReceiverAction::Write {
+                    id,
+                    offset: 0,
+                    payload,
+                    range: 0..5,
+                },
+            ],
+            vec![ReceiverAction::Finish {
+                id,
+                round,
+                size: 5,
+                expected: Some(expected),
+            }],
+        ] {
+            let queue = Queue::new();
+            queue.give(&mut actions);
+            queue.close();
+            run(&queue, tools.clone());
+        }
+        assert_eq!(std::fs::read(dir.path().join("name")).unwrap(), b"hello");
     }
 }
