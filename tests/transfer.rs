@@ -708,6 +708,19 @@ fn several_senders_at_once_each_get_their_files_stored() {
 }
 
 #[cfg(unix)]
+#[cfg(unix)]
+#[test]
+fn a_receiver_that_stays_outlives_any_number_of_sessions() {
+    let world = World::new();
+    let source = world.write("f", b"x");
+    let mut receiver = world.receiver(&["--keep-open"]);
+    for _ in 0..70 {
+        assert_status(&receiver.send(&[text(&source)]), 0);
+    }
+    receiver.run.signal(rustix::process::Signal::TERM);
+    assert_eq!(receiver.run.ends(), 143);
+}
+
 #[test]
 fn a_full_disk_says_so_and_leaves_what_has_come() {
     let world = World::new();

@@ -174,14 +174,8 @@ pub fn run<E: End>(
     inbox: &Arc<Inbox<E::Word>>,
     setting: &Setting<'_>,
 ) -> Result<Close> {
-    let woken = Arc::downgrade(inbox);
-    setting.stop.wake(move || match woken.upgrade() {
-        Some(inbox) => {
-            inbox.nudge();
-            true
-        }
-        None => false,
-    });
+    let woken = Arc::clone(inbox);
+    let _waking = setting.stop.wake(move || woken.nudge());
     let wires = Wires::start(channel, Arc::clone(inbox), setting.pool.clone())?;
     let mut turns = Turns {
         setting,
@@ -258,7 +252,10 @@ impl<S: Send + 'static> Turns<'_, S> {
         for word in self.words.drain(..) {
             end.word(word);
         }
-        if let (Some(seat), false) = (self.setting.seat, self.arrivals.is_empty()) {
+        // Where this end takes nothing because it has enough to do, the peer cannot be heard.
+        if let Some(seat) = self.setting.seat
+            && (!self.arrivals.is_empty() || end.doings().busy)
+        {
             seat.heard();
         }
         while let Some(arrival) = self.arrivals.pop_front() {

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::{CODE_VARIABLE, CodeArgs};
@@ -151,12 +150,13 @@ impl Guard {
         }
     }
 
-    /// Makes a connection that came into a channel.
+    /// Makes a connection that came into a channel. `pause` waits for so long, unless the connection has to go before.
     pub fn accept(
         &self,
         stream: &Arc<Stream>,
         peer: &PeerAddr,
         patience: Duration,
+        pause: &dyn Fn(Duration) -> bool,
     ) -> Result<Channel, Stranger> {
         let (code, opened, guesses) = match &self.way {
             Way::Plain => return Ok(Channel::plain(Arc::clone(stream), peer.clone())),
@@ -180,7 +180,9 @@ impl Guard {
                 "was turned away: after wrong codes nobody may try one for {wait}"
             )));
         }
-        thread::sleep(wait);
+        if !pause(wait) {
+            return Err(Stranger::Note("had to make room".to_owned()));
+        }
         channel::accept(Arc::clone(stream), code, patience, &door)
             .map(|halves| Channel::secure(Arc::clone(stream), halves, peer.clone()))
             .map_err(|trouble| match trouble {
@@ -331,7 +333,7 @@ mod tests {
             crate::core::address::Use::Connect { default_port: None },
         )
         .expect("an address");
-        let guesser = thread::spawn(move || {
+        let guesser = std::thread::spawn(move || {
             for _ in 0..3 {
                 guess(listener.accept().expect("accepted").0);
             }

@@ -1,18 +1,18 @@
 //! Who knocks at a listening port. Nobody costs anything before they have said hello, and those who do not say it keep
 //! nobody out.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{IpAddr, Shutdown, TcpListener};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::core::address::PeerAddr;
+use crate::core::address::{PeerAddr, network};
 use crate::core::blocking::Stream;
 use crate::core::event_loop::ListenerSocket;
 use crate::core::socket::{Listening, stream_options};
@@ -23,8 +23,9 @@ use crate::transfer::pipeline::guard::{Guard, Stranger};
 use crate::transfer::session::{Ending, Pace, Session};
 use crate::transfer::wire::{AbortReason, Message, Role};
 
-/// Connections that have not said hello yet. Beyond that the oldest goes: an honest peer says it within a round trip.
-const MAX_GUESTS: usize = 64;
+/// Connections without a place: that have not said hello yet, or are told that there is none. Beyond that the oldest
+/// goes of the network that most are from: an honest peer says hello within a round trip.
+const MAX_GUESTS: usize = 256;
 
 /// No hello is longer: three numbers and 255 capabilities of a byte or two would be less.
 const MAX_HELLO: usize = 4 * 1024;
@@ -47,19 +48,62 @@ struct Occupant {
     heard: AtomicU64,
 }
 
+/// Somebody without a place.
 #[derive(Debug)]
+struct Guest {
+    stream: Arc<Stream>,
+    /// `None`: this machine.
+    network: Option<IpAddr>,
+    has_to_go: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Guest {
+    fn has_to_go(&self) -> MutexGuard<'_, bool> {
+        self.has_to_go
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn_out(&self) {
+        *self.has_to_go() = true;
+        self.told.notify_all();
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Waits for so long. `false`: it has to go before.
+    fn wait(&self, time: Duration) -> bool {
+        let waited = self
+            .told
+            .wait_timeout_while(self.has_to_go(), time, |has_to_go| !*has_to_go);
+        let (has_to_go, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !*has_to_go
+    }
+}
+
+#[derive(Debug, Default)]
 struct State {
-    /// By number: those who have not said hello.
-    guests: VecDeque<(u64, Arc<Stream>)>,
-    next_guest: u64,
+    /// The oldest first.
+    guests: VecDeque<Arc<Guest>>,
     occupants: Vec<Arc<Occupant>>,
+}
+
+/// What holds at the door.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// What this end is.
+    pub role: Role,
+    /// How long a hello may take.
+    pub handshake: Duration,
+    /// Sessions at once.
+    pub seats: usize,
+    /// Whether anybody reads [`Visit::Note`].
+    pub notes: bool,
 }
 
 struct Shared {
     opened: Instant,
-    role: Role,
-    handshake: Duration,
-    seats: usize,
+    rules: Rules,
     guard: Arc<Guard>,
     state: Mutex<State>,
 }
@@ -110,23 +154,15 @@ pub enum Visit {
 /// accept(2) has no other end.
 pub fn open(
     listeners: Vec<Listening>,
-    role: Role,
-    handshake: Duration,
-    seats: usize,
+    rules: Rules,
     guard: &Arc<Guard>,
     visits: &mpsc::Sender<Visit>,
 ) -> Result<()> {
     let shared = Arc::new(Shared {
         opened: Instant::now(),
-        role,
-        handshake,
-        seats,
+        rules,
         guard: Arc::clone(guard),
-        state: Mutex::new(State {
-            guests: VecDeque::new(),
-            next_guest: 0,
-            occupants: Vec::new(),
-        }),
+        state: Mutex::default(),
     });
     for listening in listeners {
         let (shared, visits) = (Arc::clone(&shared), visits.clone());
@@ -146,14 +182,17 @@ fn accept_all(listener: &ListenerSocket, shared: &Arc<Shared>, visits: &mpsc::Se
     loop {
         match accept(listener) {
             Ok((stream, peer)) => {
-                let stream = Arc::new(stream);
-                let number = shared.enter(&stream);
+                let guest = shared.enter(stream, &peer);
                 let (theirs, visits) = (Arc::clone(shared), visits.clone());
+                let here = Arc::clone(&guest);
                 let greeting = thread::Builder::new()
                     .name("hello".to_owned())
-                    .spawn(move || theirs.greet(number, &stream, peer, &visits));
+                    .spawn(move || {
+                        theirs.greet(&here, peer, &visits);
+                        theirs.leave(&here);
+                    });
                 if greeting.is_err() {
-                    shared.leave(number);
+                    shared.leave(&guest);
                     thread::sleep(PAUSE);
                 }
             }
@@ -197,52 +236,51 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody came. The oldest who has said nothing makes room if there are too many.
-    fn enter(&self, stream: &Arc<Stream>) -> u64 {
+    /// Somebody came. Another makes room if there are too many.
+    fn enter(&self, stream: Stream, peer: &PeerAddr) -> Arc<Guest> {
+        let guest = Arc::new(Guest {
+            stream: Arc::new(stream),
+            network: peer.ip().map(network),
+            has_to_go: Mutex::new(false),
+            told: Condvar::new(),
+        });
         let mut state = self.state();
-        if state.guests.len() >= MAX_GUESTS
-            && let Some((_, oldest)) = state.guests.pop_front()
-        {
-            let _ = oldest.shutdown(std::net::Shutdown::Both);
+        if state.guests.len() >= MAX_GUESTS {
+            let networks = state.guests.iter().map(|guest| guest.network);
+            let goes = who_goes(networks).and_then(|at| state.guests.remove(at));
+            goes.iter().for_each(|guest| guest.turn_out());
         }
-        let number = state.next_guest;
-        state.next_guest += 1;
-        state.guests.push_back((number, Arc::clone(stream)));
-        number
+        state.guests.push_back(Arc::clone(&guest));
+        guest
     }
 
     /// `false`: it had to make room already.
-    fn leave(&self, number: u64) -> bool {
+    fn leave(&self, guest: &Arc<Guest>) -> bool {
         let mut state = self.state();
         let before = state.guests.len();
-        state.guests.retain(|(guest, _)| *guest != number);
+        state.guests.retain(|other| !Arc::ptr_eq(other, guest));
         state.guests.len() < before
     }
 
+    fn note(&self, visits: &mpsc::Sender<Visit>, text: String) {
+        if self.rules.notes {
+            let _ = visits.send(Visit::Note(text));
+        }
+    }
+
     /// Waits for the hello, within one deadline however it trickles in.
-    fn greet(
-        self: &Arc<Self>,
-        number: u64,
-        stream: &Arc<Stream>,
-        peer: PeerAddr,
-        visits: &mpsc::Sender<Visit>,
-    ) {
-        let until = Instant::now() + self.handshake;
+    fn greet(self: &Arc<Self>, guest: &Arc<Guest>, peer: PeerAddr, visits: &mpsc::Sender<Visit>) {
+        let (stream, handshake) = (&guest.stream, self.rules.handshake);
+        let until = Instant::now() + handshake;
         let arrival = self
             .guard
-            .accept(stream, &peer, self.handshake)
+            .accept(stream, &peer, handshake, &|time| guest.wait(time))
             .and_then(|mut channel| {
                 let hello = read_hello(stream, &mut channel.reader, until)
                     .map_err(|why| Stranger::Note(format!("said no hello: {why}")))?;
                 Ok((channel, hello))
             });
-        let was_here = self.leave(number);
         let (mut channel, hello) = match arrival {
-            Ok(arrival) if was_here => arrival,
-            Err(Stranger::Note(why)) if was_here => {
-                let _ = visits.send(Visit::Note(format!("{peer} {why}")));
-                return;
-            }
             // It counts whoever had to make room.
             Err(Stranger::WrongCode { is_last }) => {
                 let _ = visits.send(Visit::Warning(format!("{peer} tried a wrong code")));
@@ -251,18 +289,21 @@ impl Shared {
                 }
                 return;
             }
-            _ => return,
+            _ if *guest.has_to_go() => return,
+            Err(Stranger::Note(why)) => return self.note(visits, format!("{peer} {why}")),
+            Ok(arrival) => arrival,
         };
         if stream.set_read_timeout(None).is_err() {
             return;
         }
         match self.sit_down(stream) {
-            Some(seat) => {
+            Some(seat) if self.leave(guest) => {
                 let _ = visits.send(Visit::Admitted(channel.preceded_by(hello), seat));
             }
+            Some(_) => {}
             None => {
-                let _ = visits.send(Visit::Note(format!("{peer} was turned away: busy")));
-                turn_away(stream, &mut channel, self.role);
+                self.note(visits, format!("{peer} was turned away: busy"));
+                turn_away(stream, &mut channel, self.rules.role);
             }
         }
     }
@@ -270,7 +311,7 @@ impl Shared {
     fn sit_down(self: &Arc<Self>, stream: &Arc<Stream>) -> Option<Seat> {
         let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut state = self.state();
-        if state.occupants.len() >= self.seats {
+        if state.occupants.len() >= self.rules.seats {
             let lost = LOST.as_millis() as u64;
             let silent = state.occupants.iter().position(|occupant| {
                 now.saturating_sub(occupant.heard.load(Ordering::Relaxed)) >= lost
@@ -288,6 +329,18 @@ impl Shared {
             occupant,
         })
     }
+}
+
+/// Who makes room: the oldest of the network that most are from, so that whoever comes often pushes out its own.
+fn who_goes(networks: impl Iterator<Item = Option<IpAddr>> + Clone) -> Option<usize> {
+    let mut counts: HashMap<_, usize> = HashMap::new();
+    for network in networks.clone() {
+        *counts.entry(network).or_default() += 1;
+    }
+    let most = counts.values().copied().max()?;
+    networks
+        .into_iter()
+        .position(|network| counts.get(&network) == Some(&most))
 }
 
 /// The preface and the first frame, as far as has to be seen to know that this is a peer. The decoder looks at them
@@ -367,4 +420,19 @@ fn sealed(encoder: &mut Encoder, message: &Message) -> Vec<u8> {
     let mut frame = encoder.seal(message.kind(), &body, 0, 0).to_vec();
     frame.extend(body);
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_often_pushes_out_its_own() {
+        let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let (quiet, loud) = (ip("192.0.2.1"), ip("192.0.2.9"));
+        let who = |networks: &[Option<IpAddr>]| who_goes(networks.iter().copied());
+        assert_eq!(who(&[quiet, None, loud, loud]), Some(2));
+        assert_eq!(who(&[quiet, None, loud]), Some(0), "the oldest of equals");
+        assert_eq!(who(&[]), None);
+    }
 }

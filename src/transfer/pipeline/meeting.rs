@@ -16,8 +16,8 @@ use crate::transfer::frame::Violation;
 use crate::transfer::pipeline::channel::Channel;
 use crate::transfer::pipeline::control::Close;
 use crate::transfer::pipeline::guard::Guard;
-use crate::transfer::pipeline::hall::{self, Seat, Visit};
-use crate::transfer::pipeline::stop::Stop;
+use crate::transfer::pipeline::hall::{self, Rules, Seat, Visit};
+use crate::transfer::pipeline::stop::{Stop, Waking};
 use crate::transfer::pipeline::watchdog::{Patience, Trouble};
 use crate::transfer::report::{Event, Reporter};
 use crate::transfer::screen::Screen;
@@ -42,6 +42,7 @@ pub struct Meeting {
     /// To be told by whoever is started.
     doorbell: mpsc::Sender<Visit>,
     stop: Stop,
+    _waking: Waking,
 }
 
 enum Way {
@@ -71,7 +72,9 @@ impl Meeting {
         let stop = Stop::watch()?;
         let (doorbell, visits) = mpsc::channel();
         let bell = doorbell.clone();
-        stop.wake(move || bell.send(Visit::Signal).is_ok());
+        let waking = stop.wake(move || {
+            let _ = bell.send(Visit::Signal);
+        });
         let way = if listens {
             let defaults = ListenOptions::default();
             let options = ListenOptions {
@@ -94,7 +97,13 @@ impl Meeting {
                 .map(|listening| listening.address.clone())
                 .collect();
             let handshake = Pace::default().handshake;
-            hall::open(listeners, role, handshake, seats, &guard, &doorbell)?;
+            let rules = Rules {
+                role,
+                handshake,
+                seats,
+                notes: ui.verbosity() > 0,
+            };
+            hall::open(listeners, rules, &guard, &doorbell)?;
             guard.announce(ui, role, &addresses)?;
             Way::Listen
         } else {
@@ -117,6 +126,7 @@ impl Meeting {
             visits,
             doorbell,
             stop,
+            _waking: waking,
         })
     }
 

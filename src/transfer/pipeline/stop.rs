@@ -1,5 +1,6 @@
 //! Signals for threads: the first asks everything to come to a clean end, the second ends the process.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,12 +8,14 @@ use crate::core::machine::Signal;
 use crate::core::signal;
 use crate::error::{Error, Kind, Result};
 
-type Waker = Box<dyn Fn() -> bool + Send>;
+type Waker = Box<dyn Fn() + Send>;
 
 #[derive(Default)]
 struct State {
     signal: Option<Signal>,
-    wakers: Vec<Waker>,
+    /// By number, in the order in which they came.
+    wakers: BTreeMap<u64, Waker>,
+    next: u64,
 }
 
 /// Knows whether the process is to end. Cheap to clone.
@@ -51,7 +54,7 @@ impl Stop {
             return false;
         }
         state.signal = Some(signal);
-        state.wakers.retain(|wake| wake());
+        state.wakers.values().for_each(|wake| wake());
         true
     }
 
@@ -60,22 +63,37 @@ impl Stop {
         self.state().signal
     }
 
-    /// Has `wake` called when one comes, and at once if one has come. It says whether it is still worth calling.
-    pub fn wake(&self, wake: impl Fn() -> bool + Send + 'static) {
+    /// Has `wake` called when one comes, and at once if one has come, until what it returns is dropped.
+    pub fn wake(&self, wake: impl Fn() + Send + 'static) -> Waking {
         let mut state = self.state();
         if state.signal.is_some() {
             wake();
         }
-        // Those of earlier sessions go when there are many.
-        if state.wakers.len() >= 64 {
-            state.wakers.retain(|wake| wake());
+        let number = state.next;
+        state.next += 1;
+        state.wakers.insert(number, Box::new(wake));
+        Waking {
+            stop: self.clone(),
+            number,
         }
-        state.wakers.push(Box::new(wake));
     }
 
     /// How a run ends that a signal ended.
     pub fn error(signal: Signal) -> Error {
         Error::new(Kind::Signal(signal.number()), "ended by a signal")
+    }
+}
+
+/// That somebody is woken by a signal.
+#[must_use]
+pub struct Waking {
+    stop: Stop,
+    number: u64,
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        self.stop.state().wakers.remove(&self.number);
     }
 }
 
@@ -88,15 +106,23 @@ mod tests {
     fn the_first_signal_wakes_everybody_and_the_second_is_another_matter() {
         let stop = Stop::default();
         let count = Arc::new(AtomicU32::new(0));
-        let counter = Arc::clone(&count);
-        stop.wake(move || counter.fetch_add(1, Ordering::Relaxed) < 100);
-        assert_eq!(stop.signal(), None);
+        let waker = || {
+            let counter = Arc::clone(&count);
+            stop.wake(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        let _waking = waker();
+        // However many come and go, nobody is woken by that.
+        for _ in 0..1000 {
+            drop(waker());
+        }
+        assert_eq!((stop.signal(), count.load(Ordering::Relaxed)), (None, 0));
         assert!(stop.ask(Signal::Terminate));
         assert_eq!(count.load(Ordering::Relaxed), 1);
         assert!(!stop.ask(Signal::Interrupt));
         assert_eq!(stop.signal(), Some(Signal::Terminate));
-        let counter = Arc::clone(&count);
-        stop.wake(move || counter.fetch_add(1, Ordering::Relaxed) < 100);
+        let _late = waker();
         assert_eq!(count.load(Ordering::Relaxed), 2, "who comes late is told");
     }
 }
