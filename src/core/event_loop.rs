@@ -42,6 +42,7 @@ use self::handshakes::Handshakes;
 use self::inbox::{Inbox, Posted};
 use self::leaving::LINGER_BYTES;
 use crate::core::address::PeerAddr;
+use crate::core::limits::open_file_limit;
 use crate::core::machine::{ConnId, Effect, Event, Machine, Now, Origin};
 use crate::core::options::Settings;
 use crate::core::secure::tls::Acceptor;
@@ -160,7 +161,7 @@ impl<M: Machine> EventLoop<M> {
             ready: VecDeque::new(),
             parked: Vec::new(),
             unwritten: VecDeque::new(),
-            handshakes: Handshakes::default(),
+            handshakes: Handshakes::new(open_file_limit()),
             alarms: Timers::new(),
             inbox,
             read_buffer: vec![0; READ_BUDGET],

@@ -92,18 +92,37 @@ impl Server {
             if self.banned.iter().any(|net| net.contains(&ip)) {
                 return Some(Reason::Banned);
             }
-            let ip = network(ip);
-            let wrong = self.wrong_passwords.get(&ip);
-            if wrong.is_some_and(|&(count, since)| {
-                count >= WRONG_PASSWORDS && since + WRONG_PASSWORDS_FOR > now.since_start
-            }) {
+            if self.guesses(now, ip) {
                 return Some(Reason::Password);
             }
+            let ip = network(ip);
             if self.per_ip.get(&ip).copied().unwrap_or(0) >= limits.max_per_ip {
                 return Some(Reason::TooManyFromAddress);
             }
         }
         (self.clients >= limits.max_clients).then_some(Reason::Full)
+    }
+
+    /// Whether so many wrong passwords came from there that none is looked at.
+    fn guesses(&self, now: Now, ip: IpAddr) -> bool {
+        self.wrong_passwords
+            .get(&network(ip))
+            .is_some_and(|&(count, since)| {
+                count >= WRONG_PASSWORDS && since + WRONG_PASSWORDS_FOR > now.since_start
+            })
+    }
+
+    /// Whether a password is the right one. `Err`: it is not looked at, because too many wrong ones came from there,
+    /// whenever this connection was made.
+    fn is_password(&self, now: Now, conn: ConnId, typed: &str) -> Result<bool, Reason> {
+        let Some(password) = &self.config.password else {
+            return Ok(true);
+        };
+        let ip = self.peek(conn).and_then(|member| member.peer.ip());
+        match ip.is_some_and(|ip| self.guesses(now, ip)) {
+            true => Err(Reason::Password),
+            false => Ok(password.is(typed)),
+        }
     }
 
     fn verdict_text(&self, reason: Reason) -> String {
@@ -143,14 +162,13 @@ impl Server {
     }
 
     pub(super) fn try_password(&mut self, now: Now, conn: ConnId, typed: &str) {
-        let right = self
-            .config
-            .password
-            .as_ref()
-            .is_none_or(|password| password.is(typed));
-        if right {
-            self.enter_as_guest(now, conn);
-            return;
+        match self.is_password(now, conn, typed) {
+            Ok(true) => return self.enter_as_guest(now, conn),
+            Ok(false) => {}
+            Err(reason) => {
+                let text = self.verdict_text(reason);
+                return self.put_out(now, conn, reason, &text);
+            }
         }
         self.count_wrong_password(now, conn);
         let Some(member) = self.member(conn) else {
@@ -411,19 +429,20 @@ impl Server {
                 "the session is not 32 hexadecimal digits",
             );
         };
-        if let Some(password) = &self.config.password {
-            match &hello.password {
-                Some(typed) if password.is(typed) => {}
-                typed => {
-                    let text = match typed {
-                        Some(_) => "wrong password",
-                        None => "this server has a password",
-                    };
-                    if typed.is_some() {
+        if self.config.password.is_some() {
+            let refusal = match &hello.password {
+                None => Some("this server has a password".to_string()),
+                Some(typed) => match self.is_password(now, conn, typed) {
+                    Ok(true) => None,
+                    Ok(false) => {
                         self.count_wrong_password(now, conn);
+                        Some("wrong password".to_string())
                     }
-                    return self.put_out(now, conn, Reason::Password, text);
-                }
+                    Err(reason) => Some(self.verdict_text(reason)),
+                },
+            };
+            if let Some(text) = refusal {
+                return self.put_out(now, conn, Reason::Password, &text);
             }
         }
         self.let_in(now, conn, token, &hello);
@@ -453,9 +472,15 @@ impl Server {
         if let Some(older) = older {
             self.replace(now, older);
         }
-        let Some(index) = self.find_or_make(room) else {
-            self.end_token(token);
-            return self.put_out(now, conn, Reason::Room, "there are too many rooms");
+        let lobby = self.places_by_key.get(&RoomName::lobby().key()).copied();
+        let (index, made_way) = match (self.find_or_make(room), lobby) {
+            (Some(index), _) => (index, false),
+            // Its room made way meanwhile. What else it has here is not lost with that.
+            (None, Some(lobby)) if resumed => (lobby, true),
+            (None, _) => {
+                self.end_token(token);
+                return self.put_out(now, conn, Reason::Room, "there are too many rooms");
+            }
         };
         self.sessions.attach(token, conn);
         let room = &self.places[index].room;
@@ -463,6 +488,11 @@ impl Server {
         let Some(session) = self.sessions.get(token) else {
             return;
         };
+        if made_way {
+            session.room = RoomName::lobby();
+            session.entered_at = last;
+        }
+        let moved = moved || made_way;
         let was_away = session.left;
         session.left = false;
         let named = Rc::clone(&session.named);

@@ -11,24 +11,34 @@ use crate::core::machine::ConnId;
 /// How long a handshake may take: as long as a dial.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many may be under way. A silent one costs a socket and nothing more; one that has begun at most 50 KiB, so all
+/// How many may be under way, where a quarter of the open files that the process may have is not fewer. A silent one costs a socket and nothing more; one that has begun at most 50 KiB, so all
 /// together 200 MiB if somebody means harm, and 40 MiB of honest ones.
 const MOST: usize = 4096;
 
-#[derive(Default)]
 pub(super) struct Handshakes {
+    most: usize,
     under_way: HashSet<ConnId>,
     /// In the order in which they began; some have ended since.
     order: VecDeque<ConnId>,
 }
 
 impl Handshakes {
+    /// None yet. `open_files`: how many the process may have.
+    pub(super) fn new(open_files: Option<u64>) -> Self {
+        let quarter = open_files.map_or(MOST as u64, |limit| limit / 4);
+        Self {
+            most: usize::try_from(quarter).unwrap_or(MOST).clamp(1, MOST),
+            under_way: HashSet::new(),
+            order: VecDeque::new(),
+        }
+    }
+
     /// Notes one more. Who has to go for it, if anybody has.
     pub(super) fn begun(&mut self, conn: ConnId) -> Option<ConnId> {
         self.forget_ended();
         self.under_way.insert(conn);
         self.order.push_back(conn);
-        (self.under_way.len() > MOST)
+        (self.under_way.len() > self.most)
             .then(|| self.order.front().copied())
             .flatten()
     }
@@ -68,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_one_that_takes_longest_makes_room() {
-        let mut handshakes = Handshakes::default();
+        let mut handshakes = Handshakes::new(None);
         for slot in 0..MOST as u32 {
             assert_eq!(handshakes.begun(conn(slot)), None, "{slot}");
         }
@@ -82,8 +92,17 @@ mod tests {
     }
 
     #[test]
+    fn most_open_files_are_left_to_others() {
+        let mut handshakes = Handshakes::new(Some(16));
+        for slot in 0..4 {
+            assert_eq!(handshakes.begun(conn(slot)), None);
+        }
+        assert_eq!(handshakes.begun(conn(4)), Some(conn(0)));
+    }
+
+    #[test]
     fn those_that_ended_are_not_remembered() {
-        let mut handshakes = Handshakes::default();
+        let mut handshakes = Handshakes::new(None);
         handshakes.begun(conn(0));
         for slot in 1..10_000 {
             handshakes.begun(conn(slot));

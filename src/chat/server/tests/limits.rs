@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::world::{Fate, World, hello};
 use crate::chat::server::report::Happening;
 use crate::chat::server::{OPERATORS, Password, RECOGNITION, Rate, Slow, TURN_INTAKE};
-use crate::chat::wire::{ChatEvent, Hello, Reason};
+use crate::chat::wire::{ChatEvent, Hello, Reason, encode};
 use crate::core::machine::Origin;
 
 fn goodbye(events: &[ChatEvent<'_>]) -> Option<(Reason, String)> {
@@ -395,15 +395,30 @@ fn a_password_is_asked_for_and_may_be_tried_three_times() {
 fn who_guesses_passwords_is_not_asked_for_a_while_and_others_are() {
     let secret = Zeroizing::new("open sesame".to_string());
     let mut world = World::with(|config| config.password = Some(Password::new(&secret)));
+    let (early, early_program) = (world.arrives(), world.arrives());
+    world.advance(RECOGNITION / 2);
     for _ in 0..4 {
         let guesser = world.arrives();
         world.sends(guesser, b"a\nb\nc\n");
     }
     let guesser = world.arrives();
     world.types(guesser, "open sesame");
+    let refused = ["* too many wrong passwords; try again in a minute"];
+    assert_eq!(world.sees(guesser), refused);
+    // Nor is one that was there before.
+    world.types(early, "open sesame");
+    assert_eq!(world.sees(early)[1..], refused);
+    assert_eq!(world.fate(early), Fate::Closed);
+    let right = Hello {
+        password: Some("open sesame".into()),
+        ..hello(1, "ann")
+    };
+    let mut bytes = Vec::new();
+    encode(&mut bytes, &right);
+    world.sends(early_program, &bytes);
     assert_eq!(
-        world.sees(guesser),
-        ["* too many wrong passwords; try again in a minute"]
+        goodbye(&world.told(early_program)).unwrap().0,
+        Reason::Password
     );
     let other = world.arrives_from("198.51.100.7", Origin(0));
     world.types(other, "open sesame");

@@ -721,3 +721,28 @@ fn who_comes_back_into_a_room_that_was_made_again_misses_no_line_of_it() {
     let ann = world.program(&in_x(Some(3)));
     assert_eq!(texts(&world.told(ann)), ["four", "five", "six", "seven"]);
 }
+
+#[test]
+fn whose_room_had_to_make_way_comes_back_into_the_lobby_with_all_that_is_its_own() {
+    let mut world = World::with(|config| config.max_rooms = 3);
+    let to_x = Hello {
+        room: Some("#x".to_string()),
+        ..hello(1, "ann")
+    };
+    let (ann, bob) = (world.program(&to_x), world.nc_called("bob"));
+    world.cuts(ann);
+    world.types(bob, "/msg ann for you");
+    for (name, room) in [("carl", "#y"), ("dora", "#z")] {
+        let filler = world.nc_called(name);
+        world.types(filler, &format!("/join {room}"));
+    }
+    let ann = world.program(&to_x);
+    let told = world.told(ann);
+    let ChatEvent::Welcome { room, resumed, .. } = &told[0] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((&room[..], *resumed), ("#lobby", true));
+    let is_private =
+        |event: &ChatEvent| matches!(event, ChatEvent::Private { text, .. } if text == "for you");
+    assert!(told.iter().any(is_private), "{told:?}");
+}
