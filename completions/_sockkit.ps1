@@ -179,7 +179,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--on-receive', '--on-receive', [CompletionResultType]::ParameterName, 'Run this program for each file that was stored, without a shell; see the manual for its environment')
             [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Refuse larger files')
             [CompletionResult]::new('--max-files', '--max-files', [CompletionResultType]::ParameterName, 'Refuse more files, directories and links than this from one sender')
-            [CompletionResult]::new('--quota', '--quota', [CompletionResultType]::ParameterName, 'Take in no more than this much altogether')
+            [CompletionResult]::new('--quota', '--quota', [CompletionResultType]::ParameterName, 'Take in no more than this much altogether; a directory counts 4 KiB')
             [CompletionResult]::new('--code-file', '--code-file', [CompletionResultType]::ParameterName, 'Read the code from the first line of this file instead of from SOCKKIT_CODE')
             [CompletionResult]::new('--code-fd', '--code-fd', [CompletionResultType]::ParameterName, 'Read it from the first line of this open file descriptor')
             [CompletionResult]::new('--sums', '--sums', [CompletionResultType]::ParameterName, 'Write the digests of what was transferred to this file, as sha256sum -c reads them')

@@ -172,7 +172,7 @@ set edit:completion:arg-completer[sockkit] = {|@words|
             cand --on-receive 'Run this program for each file that was stored, without a shell; see the manual for its environment'
             cand --max-size 'Refuse larger files'
             cand --max-files 'Refuse more files, directories and links than this from one sender'
-            cand --quota 'Take in no more than this much altogether'
+            cand --quota 'Take in no more than this much altogether; a directory counts 4 KiB'
             cand --code-file 'Read the code from the first line of this file instead of from SOCKKIT_CODE'
             cand --code-fd 'Read it from the first line of this open file descriptor'
             cand --sums 'Write the digests of what was transferred to this file, as sha256sum -c reads them'

@@ -154,7 +154,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-sessio
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l on-receive -d 'Run this program for each file that was stored, without a shell; see the manual for its environment' -r -f -a "(__fish_complete_command)"
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-size -d 'Refuse larger files' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-files -d 'Refuse more files, directories and links than this from one sender' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether; a directory counts 4 KiB' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F

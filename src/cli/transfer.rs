@@ -191,7 +191,7 @@ pub struct RecvFileArgs {
     /// Refuse more files, directories and links than this from one sender
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub max_files: Option<u64>,
-    /// Take in no more than this much altogether
+    /// Take in no more than this much altogether; a directory counts 4 KiB
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub quota: Option<Size>,
     /// Begin files also where there seems to be too little free space

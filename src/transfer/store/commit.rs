@@ -70,13 +70,13 @@ impl Part {
             flush(&self.file).map_err(|error| self.failed("flush", error))?;
         }
         let stored = self.take_final_name(policy, entry.modified)?;
+        // The quota keeps it.
+        self.is_stored = true;
         if policy.fsync {
             self.dir
                 .sync()
                 .map_err(|error| self.failed("flush the directory of", error))?;
         }
-        // It is stored: the quota keeps it.
-        self.charged = 0;
         Ok(stored)
     }
 

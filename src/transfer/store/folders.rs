@@ -31,6 +31,9 @@ const IMPLIED: u32 = u32::MAX;
 /// What is done at the end, as it reads behind "cannot".
 const FINISH: &str = "set mode and time of";
 
+/// What a directory takes out of the quota, which is a block of most file systems.
+const DIRECTORY: u64 = 4096;
+
 /// Bytes of records kept in memory.
 const IN_MEMORY: usize = 256 << 10;
 
@@ -45,11 +48,7 @@ impl Session {
         let policy = &self.store.policy;
         let fail = |error| Failure::new("create the directory", path, error);
         let above = self.ensure(&place, path)?;
-        let is_new = match above.make_dir(place.name) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(fail(error)),
-        };
+        let is_new = self.make_one(&above, place.name, path)?.map_err(fail)?;
         if !is_new
             && let Some(seen) = above.look(place.name).map_err(fail)?
             && seen.what != What::Directory
@@ -79,6 +78,26 @@ impl Session {
         })
     }
 
+    /// Makes a directory, within the quota. Whether it was not there.
+    fn make_one(
+        &self,
+        above: &Dir,
+        name: &[u8],
+        path: &PeerPath,
+    ) -> Result<io::Result<bool>, Failure> {
+        let ledger = &self.store.ledger;
+        ledger
+            .charge(DIRECTORY)
+            .map_err(|reason| Failure::refused("create the directory of", path, reason))?;
+        let made = match above.make_dir(name) {
+            Ok(()) => return Ok(Ok(true)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        };
+        ledger.refund(DIRECTORY);
+        Ok(made)
+    }
+
     /// Makes the directory at `place` unless it is there.
     pub(super) fn make(&self, place: &Place<'_>, path: &PeerPath) -> Result<Dir, Failure> {
         let parents = &place.parents;
@@ -91,12 +110,10 @@ impl Session {
         };
         let mut here = root.descend(&parents[..missing]).map_err(fail)?;
         for (index, name) in parents.iter().enumerate().skip(missing) {
-            let is_new = match here.make_dir(name) {
-                Ok(()) => true,
-                // Another session was faster; whether it is a directory is seen below.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-                Err(error) => return Err(fail(Stray::System(error))),
-            };
+            // Where another session was faster, whether it is a directory is seen below.
+            let is_new = self
+                .make_one(&here, name, path)?
+                .map_err(|error| fail(Stray::System(error)))?;
             let next = here
                 .descend(&[name])
                 .map_err(|stray| fail(stray.at(index)))?;

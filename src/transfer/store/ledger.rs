@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::{Entry as Slot, RandomState};
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::transfer::path::PeerPath;
 use crate::transfer::store::failure::Reason;
@@ -13,13 +14,42 @@ use crate::transfer::store::failure::Reason;
 pub(super) struct Ledger {
     quota: Option<u64>,
     used: AtomicU64,
+    /// What partial files hold that were left behind, where there is a quota.
+    left: Mutex<HashMap<PeerPath, u64>>,
 }
+
+/// How many partial files are remembered that were left behind. What is beyond counts for the rest of the run.
+const MAX_LEFT: usize = 1 << 16;
 
 impl Ledger {
     pub(super) fn new(quota: Option<u64>) -> Self {
         Self {
             quota,
             used: AtomicU64::new(0),
+            left: Mutex::default(),
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<PeerPath, u64>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A partial file was left behind; so many bytes stay charged for it.
+    pub(super) fn leave(&self, path: &PeerPath, bytes: u64) {
+        if self.quota.is_some() && bytes > 0 {
+            let mut left = self.left();
+            if left.len() < MAX_LEFT {
+                left.insert(path.clone(), bytes);
+            }
+        }
+    }
+
+    /// It is taken up again, and charged anew for what is in it.
+    pub(super) fn take_up(&self, path: &PeerPath) {
+        if self.quota.is_some()
+            && let Some(bytes) = self.left().remove(path)
+        {
+            self.refund(bytes);
         }
     }
 

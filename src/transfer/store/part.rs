@@ -58,6 +58,8 @@ pub struct Part {
     pub(super) in_memory: Range<u64>,
     /// Bytes taken out of the quota.
     pub(super) charged: u64,
+    /// It has its final name.
+    pub(super) is_stored: bool,
     pub(super) hint: Option<Hint>,
 }
 
@@ -134,8 +136,10 @@ impl Session {
             content: 0,
             in_memory: 0..0,
             charged: 0,
+            is_stored: false,
             hint,
         };
+        store.ledger.take_up(path);
         part.charge(need)?;
         let is_sparse = entry.size().is_some_and(|size| need < size);
         part.make_room(need, need.saturating_sub(seen.allocated), is_sparse)?;
@@ -298,15 +302,42 @@ impl Part {
     }
 
     /// Removes the partial file and its journal.
-    pub fn discard(self) -> Result<(), Failure> {
+    pub fn discard(mut self) -> Result<(), Failure> {
+        self.remove()
+    }
+
+    fn remove(&mut self) -> Result<(), Failure> {
         if let Some(named) = &self.named {
             self.check(named)?;
             self.dir
                 .unlink(&named.part)
                 .map_err(|error| self.failed("remove", error))?;
             self.forget_journal(named);
+            self.content = 0;
         }
         Ok(())
+    }
+
+    /// Frees the space that is reserved beyond what has come, and removes what is empty: a peer may announce more than
+    /// it ever sends. How many bytes stay.
+    fn leave_behind(&mut self) -> u64 {
+        if self
+            .named
+            .as_ref()
+            .is_none_or(|named| self.check(named).is_err())
+        {
+            return 0;
+        }
+        if self.len == 0 && self.content == 0 {
+            let _ = self.remove();
+        } else if self.reserved != u64::MAX && self.reserved > self.len {
+            // Blocks beyond the end go with the end, and with nothing else on every file system.
+            let _ = self
+                .file
+                .set_len(self.len + 1)
+                .and_then(|()| self.file.set_len(self.len));
+        }
+        self.content.min(self.len)
     }
 
     pub(super) fn forget_journal(&self, named: &Named) {
@@ -468,7 +499,11 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.store.ledger.refund(self.charged);
+        if !self.is_stored {
+            let stays = self.leave_behind().min(self.charged);
+            self.store.ledger.refund(self.charged - stays);
+            self.store.ledger.leave(&self.path, stays);
+        }
         // Closing is not enough: a process that is being started (`--on-receive`) has a copy of every handle until
         // it executes its program, and would hold the lock for that long.
         if self.named.is_some() {

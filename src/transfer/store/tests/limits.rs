@@ -65,7 +65,24 @@ fn the_quota_counts_what_is_stored_over_all_sessions_and_gives_back_what_is_not(
     );
     let part = session.begin(&file("c", 4 * MIB), None).unwrap();
     assert_eq!(class(session.begin(&file("d", 1), None)), Class::Limit);
+    assert!(bench.names().contains(&".c.sockkit-part".to_string()));
     drop(part);
+    assert_eq!(bench.names(), ["a"], "of what never came nothing stays");
+    // What came of one that is left behind is on the disk, and not more than that.
+    let mut part = session.begin(&file("c", 4 * MIB), None).unwrap();
+    part.write_at(0, &vec![1; 3 << 20]).unwrap();
+    drop(part);
+    let left = fs::metadata(bench.at(".c.sockkit-part")).unwrap();
+    assert!(left.blocks() * 512 < 4 * MIB && left.len() == 3 * MIB);
+    assert_eq!(all.used(), 9 * MIB);
+    assert_eq!(
+        class(session.begin(&file("d", 2 * MIB), None)),
+        Class::Limit
+    );
+    let part = session.begin(&file("c", 4 * MIB), None).unwrap();
+    assert_eq!(all.used(), 10 * MIB);
+    part.discard().unwrap();
+    assert_eq!(all.used(), 6 * MIB);
     // One that said nothing of its size, or too little, is charged as it comes.
     for entry in [stream("e"), file("e", 1)] {
         let mut part = session.begin(&entry, None).unwrap();
@@ -77,6 +94,23 @@ fn the_quota_counts_what_is_stored_over_all_sessions_and_gives_back_what_is_not(
         part.discard().unwrap();
     }
     assert_eq!(all.used(), 6 * MIB);
+}
+
+#[test]
+fn directories_count_that_are_made_only_because_something_is_in_them() {
+    let mut bench = Bench::new();
+    bench.policy.quota = Some(3 * 4096);
+    let all = Store::open(&bench.target(), bench.policy.clone()).unwrap();
+    let session = all.session();
+    store(&session, &file("a/b/c", 0), b"").unwrap();
+    store(&session, &file("a/b/d", 0), b"").unwrap();
+    assert_eq!(all.used(), 2 * 4096);
+    session.directory(&directory("a")).unwrap();
+    session.directory(&directory("x")).unwrap();
+    let failure = session.directory(&directory("y")).unwrap_err();
+    assert_eq!(failure.class(), Class::Limit);
+    assert_eq!(class(session.begin(&file("z/f", 0), None)), Class::Limit);
+    assert_eq!(bench.names(), ["a", "x"]);
 }
 
 #[test]

@@ -42,7 +42,9 @@ fn a_small_file_shows_itself_only_when_it_is_whole_and_a_large_one_may_be_resume
         (metadata.mtime(), metadata.mtime_nsec()),
         (TIME.0, 123_456_789)
     );
-    drop(session.begin_new(&file("a/large", 1 << 20)).unwrap());
+    let mut part = session.begin_new(&file("a/large", 1 << 20)).unwrap();
+    part.write_at(0, b"large").unwrap();
+    drop(part);
     let mut names = list(&bench.at("a"));
     names.sort();
     assert_eq!(
