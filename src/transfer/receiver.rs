@@ -258,6 +258,11 @@ impl<P: Clone> Receiver<P> {
         self.closing != Closing::No
     }
 
+    /// Answers and verdicts that the sender has not been told.
+    pub fn untold(&self) -> usize {
+        self.answers.len() + self.verdicts.len()
+    }
+
     /// What became of the entries so far.
     pub fn tally(&self) -> Tally {
         self.tally

@@ -210,6 +210,13 @@ pub struct Progress {
     pub reused: u64,
 }
 
+impl Progress {
+    /// So many more bytes needed no sending. A peer may say of holes that they are as long as it likes.
+    pub(super) fn reuse(&mut self, bytes: u64) {
+        self.reused = self.reused.saturating_add(bytes);
+    }
+}
+
 /// How many entries came to which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {

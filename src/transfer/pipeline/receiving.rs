@@ -28,6 +28,10 @@ use crate::transfer::wire::{AbortReason, EntryId, Refusal, Verdict};
 /// pool does not count them.
 const MAX_JOBS: usize = 8 * 1024;
 
+/// Answers and verdicts that wait for a sender which does not read before no more of its offers are taken: what is
+/// refused has left the window.
+const MAX_UNTOLD: usize = 16 * 1024;
+
 /// How long what was taken in may take to be written at the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -162,11 +166,9 @@ impl<'a> RecvEnd<'a> {
         let key = key_of(&file.entry);
         let why = self.whys.remove(&key);
         let saved = self.saved.remove(&key);
-        if let Some(id) = self.ids.remove(&key)
-            && let Some(file) = self.files.remove(&id)
-            && file.is_stream
-        {
-            self.streams = self.streams.saturating_sub(1);
+        if let Some(id) = self.ids.remove(&key) {
+            self.end_stream(id);
+            self.files.remove(&id);
         }
         let mut report = FileReport::received(file);
         let why = why.or_else(|| self.limit_of(file.verdict));
@@ -211,6 +213,15 @@ impl<'a> RecvEnd<'a> {
     fn assign(&mut self, id: EntryId, action: ReceiverAction<Buffer>) {
         if let Some(file) = self.files.get_mut(&id) {
             self.crew.assign(&mut file.worker, action);
+        }
+    }
+
+    /// Nothing more comes of it: its producer is waited for no longer.
+    fn end_stream(&mut self, id: EntryId) {
+        if let Some(file) = self.files.get_mut(&id)
+            && std::mem::take(&mut file.is_stream)
+        {
+            self.streams -= 1;
         }
     }
 
@@ -339,7 +350,9 @@ impl End for RecvEnd<'_> {
                     self.follow(id, offset + len, Stage::Receiving);
                     self.assign(id, action);
                 }
-                ReceiverAction::Begin { id, .. } | ReceiverAction::Finish { id, .. } => {
+                ReceiverAction::Begin { id, .. } => self.assign(id, action),
+                ReceiverAction::Finish { id, .. } => {
+                    self.end_stream(id);
                     self.assign(id, action);
                 }
                 ReceiverAction::Commit { id, .. } => {
@@ -358,7 +371,9 @@ impl End for RecvEnd<'_> {
     }
 
     fn takes_frames(&self) -> bool {
-        self.crew.outstanding() < MAX_JOBS && !self.held.load(Ordering::Relaxed)
+        self.crew.outstanding() < MAX_JOBS
+            && self.machine.untold() < MAX_UNTOLD
+            && !self.held.load(Ordering::Relaxed)
     }
 
     fn opened(&mut self, now: Duration) {

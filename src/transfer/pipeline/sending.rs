@@ -78,7 +78,8 @@ pub struct SendEnd<'a> {
     ids: HashMap<u64, EntryId>,
     whys: HashMap<u64, String>,
     current: Option<Current>,
-    streams: usize,
+    /// stdin, until it has ended.
+    stream: Option<EntryId>,
     crew: Crew<Job>,
     readers: usize,
     walker: usize,
@@ -156,7 +157,7 @@ impl<'a> SendEnd<'a> {
             ids: HashMap::new(),
             whys: HashMap::new(),
             current: None,
-            streams: 0,
+            stream: None,
             crew,
             readers,
             walker,
@@ -169,9 +170,9 @@ impl<'a> SendEnd<'a> {
     /// Lets the workers go. What is left for a next session.
     pub fn finish(mut self, inbox: &Inbox<Word>) -> Left {
         // A worker that waits for stdin is left behind.
-        let _ = self.crew.dismiss(match self.streams {
-            0 => PATIENCE,
-            _ => Duration::from_millis(100),
+        let _ = self.crew.dismiss(match self.stream {
+            None => PATIENCE,
+            Some(_) => Duration::from_millis(100),
         });
         let (mut arrivals, mut words) = Default::default();
         inbox.wait(
@@ -210,7 +211,7 @@ impl<'a> SendEnd<'a> {
             _ => self.crew.least_busy(self.readers),
         };
         if is_stream && round == 1 {
-            self.streams += 1;
+            self.stream = Some(entry);
         }
         self.ids.insert(key, entry);
         self.files.insert(
@@ -232,12 +233,10 @@ impl<'a> SendEnd<'a> {
     }
 
     fn settled(&mut self, sent: &SentFile) {
-        let input = self.inputs.remove(&sent.source.key);
+        self.inputs.remove(&sent.source.key);
         if let Some(entry) = self.ids.remove(&sent.source.key) {
             self.files.remove(&entry);
-        }
-        if input.is_some_and(|input| input.is_spent()) {
-            self.streams = self.streams.saturating_sub(1);
+            self.stream = self.stream.filter(|&stream| stream != entry);
         }
         let mut report = FileReport::sent(sent);
         if let Some(why) = self.whys.remove(&sent.source.key) {
@@ -348,6 +347,14 @@ impl End for SendEnd<'_> {
                 self.machine.outcome(outcome);
             }
             Word::Outcome(outcome) => {
+                if let SenderOutcome::Chunk {
+                    entry,
+                    end: Some(_),
+                    ..
+                } = outcome
+                {
+                    self.stream = self.stream.filter(|&stream| stream != entry);
+                }
                 if self.watched {
                     self.follow(&outcome);
                 }
@@ -410,7 +417,7 @@ impl End for SendEnd<'_> {
     fn doings(&self) -> Doings {
         Doings {
             busy: self.crew.outstanding() > 0,
-            streaming: self.streams > 0,
+            streaming: self.stream.is_some(),
         }
     }
 

@@ -580,7 +580,7 @@ impl Worker {
     ) -> Result<(), Failure> {
         if let Body::Stream(outlet) = &taking.body {
             outlet
-                .zeros(len)
+                .zeros(len, || self.tools.shared.is_over())
                 .map_err(|error| Failure::new("write", &taking.entry.path, error))?;
         } else {
             self.ensure_part(id, taking)?;

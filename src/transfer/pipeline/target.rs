@@ -96,8 +96,9 @@ impl Outlet {
         (&self.file).write_all(bytes)
     }
 
-    pub fn zeros(&self, mut len: u64) -> io::Result<()> {
-        while len > 0 {
+    /// Stops when `is_over`: a peer may have said that there are 2^62 of them.
+    pub fn zeros(&self, mut len: u64, is_over: impl Fn() -> bool) -> io::Result<()> {
+        while len > 0 && !is_over() {
             let step = len.min(ZEROS.len() as u64);
             self.write(&ZEROS[..step as usize])?;
             len -= step;
@@ -141,7 +142,8 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let outlet = Outlet::new(file.try_clone().unwrap());
         outlet.write(b"abc").unwrap();
-        outlet.zeros(100_000).unwrap();
+        outlet.zeros(100_000, || false).unwrap();
+        outlet.zeros(u64::MAX, || true).unwrap();
         assert_eq!(outlet.written(), 100_003);
         assert_eq!(file.metadata().unwrap().len(), 100_003);
     }

@@ -84,7 +84,7 @@ impl<P: Clone> Receiver<P> {
             Record::Same { offset, len, .. } => {
                 self.advance(id, offset, len, Piece::Same)?;
                 if self.is_taking(id) {
-                    self.session.progress.reused += len;
+                    self.session.progress.reuse(len);
                     self.actions
                         .push_back(ReceiverAction::Keep { id, offset, len });
                 }
@@ -93,7 +93,7 @@ impl<P: Clone> Receiver<P> {
             Record::Hole { offset, len, .. } => {
                 self.advance(id, offset, len, Piece::Hole)?;
                 if self.is_taking(id) {
-                    self.session.progress.reused += len;
+                    self.session.progress.reuse(len);
                     self.actions
                         .push_back(ReceiverAction::Hole { id, offset, len });
                 }
