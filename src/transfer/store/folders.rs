@@ -58,9 +58,9 @@ impl Session {
         }
         let dir = above.child(place.name).map_err(fail)?;
         let seen = dir.identify_self().map_err(fail)?;
-        let is_ours = is_new || seen.mode == UNDER_WAY;
+        let is_ours = is_new || (seen.mode == UNDER_WAY && !self.is_anothers(seen.id));
         if is_new {
-            self.books().recent.made(seen.id);
+            self.has_made(seen.id);
             dir.set_mode(UNDER_WAY).map_err(fail)?;
             if policy.fsync {
                 above.sync().map_err(fail)?;
@@ -119,7 +119,7 @@ impl Session {
                 .map_err(|stray| fail(stray.at(index)))?;
             if is_new {
                 next.identify_self()
-                    .map(|seen| self.books().recent.made(seen.id))
+                    .map(|seen| self.has_made(seen.id))
                     .and_then(|()| next.set_mode(UNDER_WAY))
                     .and_then(|()| match self.store.policy.fsync {
                         true => here.sync(),

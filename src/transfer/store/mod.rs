@@ -51,7 +51,7 @@ use crate::transfer::path::PeerPath;
 use beneath::Dir;
 use folders::Folders;
 use ledger::{CaseMap, Ledger};
-use recent::Recent;
+use recent::{Makers, Recent};
 
 /// What is done with a name that exists and whose content differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,7 @@ struct Inner {
     root: Dir,
     policy: Policy,
     ledger: Ledger,
+    makers: Makers,
 }
 
 /// A target directory. Cheap to clone; clones share the quota.
@@ -134,12 +135,14 @@ impl Store {
             root,
             ledger: Ledger::new(policy.quota),
             policy,
+            makers: Makers::default(),
         })))
     }
 
     /// Begins with one peer.
     pub fn session(&self) -> Session {
         Session {
+            number: self.0.makers.next(),
             store: Arc::clone(&self.0),
             books: Mutex::new(Books::default()),
         }
@@ -168,8 +171,15 @@ struct Books {
 /// What one peer stores. May be used from several threads.
 #[derive(Debug)]
 pub struct Session {
+    number: u64,
     store: Arc<Inner>,
     books: Mutex<Books>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.store.makers.forget(self.number);
+    }
 }
 
 impl Session {

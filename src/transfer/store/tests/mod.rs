@@ -307,6 +307,25 @@ fn an_interrupted_directory_is_finished_by_the_next_run_and_others_are_left_alon
 }
 
 #[test]
+fn a_directory_that_one_session_fills_is_not_finished_by_another() {
+    let bench = Bench::new();
+    let all = Store::open(&bench.target(), bench.policy.clone()).unwrap();
+    let (one, other) = (all.session(), all.session());
+    store(&one, &file("photos/1", 1), b"1").unwrap();
+    let closed = Entry {
+        mode: 0,
+        ..directory("photos")
+    };
+    assert!(other.directory(&closed).unwrap().unchanged);
+    let mode = || fs::metadata(bench.at("photos")).unwrap().mode() & 0o7777;
+    assert_eq!(mode(), 0o1700);
+    // Whoever left it cut off does not keep it for ever.
+    drop(one);
+    other.directory(&closed).unwrap();
+    assert_eq!(mode(), 0);
+}
+
+#[test]
 fn a_session_that_ends_anyhow_has_finished_what_was_offered_and_leaves_the_rest_to_the_next() {
     let bench = Bench::new();
     let session = bench.session();
