@@ -647,7 +647,7 @@ fn silent_connections_keep_no_sender_out() {
     let world = World::new();
     let source = world.write("f", b"here");
     let mut receiver = world.receiver(&[]);
-    let silent: Vec<TcpStream> = (0..100)
+    let silent: Vec<TcpStream> = (0..300)
         .map(|_| TcpStream::connect(receiver.socket_address()).expect("it listens"))
         .collect();
     assert_status(&receiver.send(&[text(&source)]), 0);
