@@ -708,7 +708,6 @@ fn several_senders_at_once_each_get_their_files_stored() {
 }
 
 #[cfg(unix)]
-#[cfg(unix)]
 #[test]
 fn a_receiver_that_stays_outlives_any_number_of_sessions() {
     let world = World::new();
@@ -721,6 +720,7 @@ fn a_receiver_that_stays_outlives_any_number_of_sessions() {
     assert_eq!(receiver.run.ends(), 143);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_says_so_and_leaves_what_has_come() {
     let world = World::new();
