@@ -131,15 +131,13 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;send-file' {
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
-            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What stdin is called at the receiver')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out what matches, and everything beneath it; may be repeated')
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Send only files that match; may be repeated')
-            [CompletionResult]::new('--code-file', '--code-file', [CompletionResultType]::ParameterName, 'Read the code from the first line of this file instead of from SOCKKIT_CODE')
-            [CompletionResult]::new('--code-fd', '--code-fd', [CompletionResultType]::ParameterName, 'Read it from the first line of this open file descriptor')
             [CompletionResult]::new('--sums', '--sums', [CompletionResultType]::ParameterName, 'Write the digests of what was transferred to this file, as sha256sum -c reads them')
             [CompletionResult]::new('--links', '--links', [CompletionResultType]::ParameterName, 'Symbolic links: keep them, skip them, or follow them and send what they point at')
+            [CompletionResult]::new('--code-file', '--code-file', [CompletionResultType]::ParameterName, 'Read the code from the first line of this file instead of from SOCKKIT_CODE')
+            [CompletionResult]::new('--code-fd', '--code-fd', [CompletionResultType]::ParameterName, 'Read it from the first line of this open file descriptor')
             [CompletionResult]::new('--send-buffer', '--send-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s send buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Connecting: give up after this long, all addresses of a name together [default: 10s]')
@@ -149,6 +147,8 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Take the connection for broken when nothing gets on for this long; off: never')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Take the connection for broken when the other end says nothing for this long; off: never')
             [CompletionResult]::new('--limit-rate', '--limit-rate', [CompletionResultType]::ParameterName, 'Transfer no more than this much a second')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Wait for the receiver to connect instead of connecting')
             [CompletionResult]::new('--one-file-system', '--one-file-system', [CompletionResultType]::ParameterName, 'Stay within the file systems of the arguments')
@@ -170,7 +170,6 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             break
         }
         'sockkit;recv-file' {
-            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Store beneath this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Store beneath this directory')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Store the one file that comes under this name, or pass it to stdout with -')
@@ -180,10 +179,10 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Refuse larger files')
             [CompletionResult]::new('--max-files', '--max-files', [CompletionResultType]::ParameterName, 'Refuse more files, directories and links than this from one sender')
             [CompletionResult]::new('--quota', '--quota', [CompletionResultType]::ParameterName, 'Take in no more than this much altogether; a directory counts 4 KiB')
-            [CompletionResult]::new('--code-file', '--code-file', [CompletionResultType]::ParameterName, 'Read the code from the first line of this file instead of from SOCKKIT_CODE')
-            [CompletionResult]::new('--code-fd', '--code-fd', [CompletionResultType]::ParameterName, 'Read it from the first line of this open file descriptor')
             [CompletionResult]::new('--sums', '--sums', [CompletionResultType]::ParameterName, 'Write the digests of what was transferred to this file, as sha256sum -c reads them')
             [CompletionResult]::new('--links', '--links', [CompletionResultType]::ParameterName, 'Symbolic links: keep them, skip them, or follow them and send what they point at')
+            [CompletionResult]::new('--code-file', '--code-file', [CompletionResultType]::ParameterName, 'Read the code from the first line of this file instead of from SOCKKIT_CODE')
+            [CompletionResult]::new('--code-fd', '--code-fd', [CompletionResultType]::ParameterName, 'Read it from the first line of this open file descriptor')
             [CompletionResult]::new('--send-buffer', '--send-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s send buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--recv-buffer', '--recv-buffer', [CompletionResultType]::ParameterName, 'Set the kernel''s receive buffer to this size instead of letting it tune itself')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'Connecting: give up after this long, all addresses of a name together [default: 10s]')
@@ -193,6 +192,7 @@ Register-ArgumentCompleter -Native -CommandName 'sockkit' -ScriptBlock {
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Take the connection for broken when nothing gets on for this long; off: never')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Take the connection for broken when the other end says nothing for this long; off: never')
             [CompletionResult]::new('--limit-rate', '--limit-rate', [CompletionResultType]::ParameterName, 'Transfer no more than this much a second')
+            [CompletionResult]::new('--sockopt', '--sockopt', [CompletionResultType]::ParameterName, 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours: auto means on a terminal, unless NO_COLOR is set')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'Connect to a send-file --listen instead of waiting')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Go on after the first sender, and take in several at once')

@@ -630,16 +630,12 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__recv__subcmd__file)
-            opts="-d -o -k -4 -6 -q -v -h --sockopt --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-d -o -k -4 -6 -q -v -h --directory --output --connect --keep-open --max-sessions --overwrite --rename --update --no-fsync --on-receive --max-size --max-files --quota --ignore-space --sums --links --code-file --code-fd --qr --plain --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --sockopt --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --sockopt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -704,25 +700,6 @@ _sockkit() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --code-file)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
-                    return 0
-                    ;;
-                --code-fd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --sums)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -740,6 +717,25 @@ _sockkit() {
                     ;;
                 --links)
                     COMPREPLY=($(compgen -W "keep skip follow" -- "${cur}"))
+                    return 0
+                    ;;
+                --code-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --code-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --send-buffer)
@@ -775,6 +771,10 @@ _sockkit() {
                     return 0
                     ;;
                 --limit-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -790,20 +790,12 @@ _sockkit() {
             return 0
             ;;
         sockkit__subcmd__send__subcmd__file)
-            opts="-o -4 -6 -q -v -h --sockopt --listen --name --exclude --include --one-file-system --dry-run --code-file --code-fd --qr --plain --sums --links --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --json --quiet --verbose --color --help"
+            opts="-4 -6 -o -q -v -h --listen --name --exclude --include --one-file-system --dry-run --sums --links --code-file --code-fd --qr --plain --ipv4 --ipv6 --send-buffer --recv-buffer --connect-timeout --backlog --reuse-port --unix-mode --retry --stall-timeout --idle-timeout --limit-rate --sockopt --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --sockopt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -813,25 +805,6 @@ _sockkit() {
                     return 0
                     ;;
                 --include)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --code-file)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
-                    return 0
-                    ;;
-                --code-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -852,6 +825,25 @@ _sockkit() {
                     ;;
                 --links)
                     COMPREPLY=($(compgen -W "keep skip follow" -- "${cur}"))
+                    return 0
+                    ;;
+                --code-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --code-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --send-buffer)
@@ -887,6 +879,14 @@ _sockkit() {
                     return 0
                     ;;
                 --limit-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sockopt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

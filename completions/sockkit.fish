@@ -113,16 +113,15 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -l json -d 'Print 
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand chat" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l name -d 'What stdin is called at the receiver' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l exclude -d 'Leave out what matches, and everything beneath it; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l include -d 'Send only files that match; may be repeated' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
 follow\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l connect-timeout -d 'Connecting: give up after this long, all addresses of a name together [default: 10s]' -r
@@ -132,6 +131,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l retry -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l stall-timeout -d 'Take the connection for broken when nothing gets on for this long; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l idle-timeout -d 'Take the connection for broken when the other end says nothing for this long; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l limit-rate -d 'Transfer no more than this much a second' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s o -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -147,7 +147,6 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -l json -d 'P
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s q -l quiet -d 'Print no notes on stderr and no log lines, only errors, ready lines and the warning of --insecure'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s v -l verbose -d 'Tell more on stderr; twice for details'
 complete -c sockkit -n "__fish_sockkit_using_subcommand send-file" -s h -l help -d 'Print help'
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s d -l directory -d 'Store beneath this directory' -r -f -a "(__fish_complete_directories)"
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -s o -l output -d 'Store the one file that comes under this name, or pass it to stdout with -' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-sessions -d 'Take in this many senders at once' -r
@@ -155,12 +154,12 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l on-receive
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-size -d 'Refuse larger files' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l max-files -d 'Refuse more files, directories and links than this from one sender' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l quota -d 'Take in no more than this much altogether; a directory counts 4 KiB' -r
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
-complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sums -d 'Write the digests of what was transferred to this file, as sha256sum -c reads them' -r -F
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l links -d 'Symbolic links: keep them, skip them, or follow them and send what they point at' -r -f -a "keep\t''
 skip\t''
 follow\t''"
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-file -d 'Read the code from the first line of this file instead of from SOCKKIT_CODE' -r -F
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l code-fd -d 'Read it from the first line of this open file descriptor' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l send-buffer -d 'Set the kernel\'s send buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l recv-buffer -d 'Set the kernel\'s receive buffer to this size instead of letting it tune itself' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l connect-timeout -d 'Connecting: give up after this long, all addresses of a name together [default: 10s]' -r
@@ -170,6 +169,7 @@ complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l retry -d '
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l stall-timeout -d 'Take the connection for broken when nothing gets on for this long; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l idle-timeout -d 'Take the connection for broken when the other end says nothing for this long; off: never' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l limit-rate -d 'Transfer no more than this much a second' -r
+complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l sockopt -d 'Set this socket option, such as SO_RCVBUF=1MiB or tos=EF; may be repeated' -r
 complete -c sockkit -n "__fish_sockkit_using_subcommand recv-file" -l color -d 'Use colours: auto means on a terminal, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"

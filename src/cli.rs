@@ -26,10 +26,10 @@ use crate::core::options::{Setting, Settings};
 
 pub use assets::{asset_files, completions, man_page};
 pub use clap_complete::Shell;
-pub use code::{CODE_VARIABLE, CodeArgs};
+pub use code::CodeArgs;
 pub use echo::{ChaosArgs, DEFAULT_ECHO_ADDRESS, EchoArgs, PingArgs};
 pub use inspect::{InspectArgs, ProfileName};
-pub use password::{PASSWORD_VARIABLE, Password, PasswordArgs};
+pub use password::{Password, PasswordArgs};
 pub use tls::{TlsClientArgs, TlsServerArgs};
 pub use transfer::{
     DEFAULT_TRANSFER_ADDRESS, LinkPolicy, RecvFileArgs, SendFileArgs, TransferArgs,

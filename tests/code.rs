@@ -218,6 +218,23 @@ fn a_listener_that_stays_is_not_ended_by_wrong_codes() {
     assert!(world.has_arrived());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_program_for_each_file_is_not_told_the_code() {
+    let world = World::new(10);
+    let arguments = ["--on-receive", "/usr/bin/env"];
+    let (mut receiver, address) = world.receiver(Some(CODE), &arguments);
+    let output = world.send(address, CODE);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(receiver.ends(), 0);
+    let told = receiver.stdout.rest().join("\n");
+    assert!(told.contains("SOCKKIT_SHA256="), "{told}");
+    assert!(
+        !told.contains("SOCKKIT_CODE") && !told.contains(CODE),
+        "{told}"
+    );
+}
+
 #[test]
 fn without_a_code_and_without_anybody_to_ask_nothing_is_sent() {
     let world = World::new(10);

@@ -85,3 +85,23 @@ fn every_option_of_every_subcommand_says_what_it_does() {
         }
     }
 }
+
+/// Groups of options that several commands have bring their headings along, and leave them to what follows.
+#[test]
+fn what_a_transfer_is_about_stands_under_no_foreign_heading() {
+    for (command, own) in [
+        ("send-file", ["--listen", "--name", "--sums", "--links"]),
+        (
+            "recv-file",
+            ["--directory", "--keep-open", "--sums", "--links"],
+        ),
+    ] {
+        let output = sockkit(&[command, "--help"]).output().expect("it runs");
+        let help = stdout(&output);
+        let options = help.split("\nOptions:\n").nth(1).expect("options");
+        let options = options.split("\n\n").next().unwrap_or_default();
+        for option in own {
+            assert!(options.contains(option), "{command} {option}: {options}");
+        }
+    }
+}

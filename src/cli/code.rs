@@ -7,11 +7,9 @@ use clap::{Args, ValueHint};
 use zeroize::Zeroizing;
 
 use crate::core::private_file::is_readable_by_others;
+use crate::core::secure::CODE_VARIABLE;
 use crate::core::secure::code::Code;
 use crate::error::{Error, Kind, Result};
-
-/// The environment variable that is read when neither a file nor a descriptor is given.
-pub const CODE_VARIABLE: &str = "SOCKKIT_CODE";
 
 /// How much of a file is read for its first line.
 const MAX_READ: u64 = 1024;

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use zeroize::Zeroizing;
 
+use crate::core::secure::PASSWORD_VARIABLE;
 use crate::error::{Error, Kind, Result};
-
-/// The environment variable that is read when no `--password-file` is given.
-pub const PASSWORD_VARIABLE: &str = "SOCKKIT_PASSWORD";
 
 /// The longest password in bytes. It travels in the first line, whose length is bounded.
 const MAX_PASSWORD: usize = 256;

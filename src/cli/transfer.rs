@@ -52,16 +52,16 @@ pub enum LinkPolicy {
 /// Options of both ends of a transfer.
 #[derive(Debug, Clone, Args)]
 pub struct TransferArgs {
-    /// The code phrase, or none.
-    #[command(flatten)]
-    pub code: CodeArgs,
-
     /// Write the digests of what was transferred to this file, as sha256sum -c reads them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub sums: Option<PathBuf>,
     /// Symbolic links: keep them, skip them, or follow them and send what they point at
     #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
     pub links: LinkPolicy,
+
+    /// The code phrase, or none.
+    #[command(flatten)]
+    pub code: CodeArgs,
 
     /// How to connect, or to listen.
     #[command(flatten)]
@@ -112,10 +112,6 @@ pub struct SendFileArgs {
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Socket options.
-    #[command(flatten)]
-    pub sockopt: SockoptArgs,
-
     /// Wait for the receiver to connect instead of connecting
     #[arg(long)]
     pub listen: bool,
@@ -138,6 +134,10 @@ pub struct SendFileArgs {
     /// What both ends have.
     #[command(flatten)]
     pub transfer: TransferArgs,
+
+    /// Socket options.
+    #[command(flatten)]
+    pub sockopt: SockoptArgs,
 }
 
 /// `recv-file`.
@@ -146,10 +146,6 @@ pub struct RecvFileArgs {
     /// Listen here, or connect with --connect: host:port, :port for every interface, unix:/path
     #[arg(value_name = "ADDR", default_value = DEFAULT_TRANSFER_ADDRESS, value_hint = ValueHint::Hostname)]
     pub address: String,
-
-    /// Socket options; -o is the output's here.
-    #[command(flatten)]
-    pub sockopt: LongSockoptArgs,
 
     /// Store beneath this directory
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
@@ -201,4 +197,8 @@ pub struct RecvFileArgs {
     /// What both ends have.
     #[command(flatten)]
     pub transfer: TransferArgs,
+
+    /// Socket options; -o is the output's here.
+    #[command(flatten)]
+    pub sockopt: LongSockoptArgs,
 }

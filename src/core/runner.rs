@@ -1,7 +1,7 @@
 //! A program for each of many things that happen.
 //!
-//! There is no shell: the program is started as it is, with what happened in its environment, so that no word
-//! of a peer can become a command. At most so many run at once; the others wait, and whoever makes them is told
+//! There is no shell: the program is started as it is, with what happened in its environment and no secret of ours, so
+//! that no word of a peer can become a command. At most so many run at once; the others wait, and whoever makes them is told
 //! when it should hold back.
 
 use std::collections::VecDeque;
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::error::IoReason;
+use crate::core::secure::{CODE_VARIABLE, PASSWORD_VARIABLE};
+use crate::error::{Error, IoReason, Kind, Result};
 
 /// How many things wait for a program before there should be no more of them.
 pub const HIGH: usize = 1000;
@@ -82,6 +83,20 @@ pub fn find(program: &OsStr) -> io::Result<()> {
         let _ = program;
         Ok(())
     }
+}
+
+/// The same, as an error of the command.
+pub fn must_find(program: &OsStr) -> Result<()> {
+    find(program).map_err(|error| {
+        let shown = program.to_string_lossy();
+        let error = Error::new(Kind::Other, format!("cannot run {shown}")).because(error);
+        match shown.contains(' ') {
+            true => error.hint(
+                "it is started without a shell and without arguments: put them into a script",
+            ),
+            false => error,
+        }
+    })
 }
 
 /// Runs the program for one thing after the other.
@@ -155,6 +170,8 @@ impl Shared {
                 false => (Stdio::inherit(), Stdio::inherit()),
             };
             let outcome = Command::new(&self.program)
+                .env_remove(CODE_VARIABLE)
+                .env_remove(PASSWORD_VARIABLE)
                 .envs(words)
                 .stdin(Stdio::null())
                 .stdout(stdout)

@@ -374,6 +374,9 @@ fn saved(path: &Path) -> Result<BTreeMap<String, String>> {
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
+    if lines.is_empty() {
+        return Err(cannot().because("there is nothing in it"));
+    }
     for line in &lines {
         let event: serde_json::Value = serde_json::from_str(line)
             .map_err(|_| cannot().because("it is not what inspect --json prints"))?;

@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::cli::{LinkPolicy, RecvFileArgs, Size};
 use crate::core::limits::raise_open_file_limit;
+use crate::core::runner::must_find;
 use crate::core::signal::survive_file_limit;
 use crate::error::{Error, Kind, Result};
 use crate::transfer::entry::MAX_SIZE;
@@ -42,6 +43,9 @@ pub fn run(ui: &Ui, args: &RecvFileArgs) -> Result<()> {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     if to_stdout && ui.json() {
         return Err(Error::new(Kind::Usage, "--json and -o - both want stdout"));
+    }
+    if let Some(program) = &args.on_receive {
+        must_find(program)?;
     }
     survive_file_limit()?;
     raise_open_file_limit();
@@ -333,10 +337,11 @@ impl Run {
 /// One sender, until it has sent everything.
 fn receive(run: Run, meeting: &Meeting, screen: &Screen, retry: Retry) -> Result<()> {
     let mut reporter = Reporter::new(run.clock.now(), screen.sink(), None);
-    let result = until_done(&run, meeting, screen, retry, &mut reporter);
+    let mut has_met = false;
+    let result = until_done(&run, meeting, screen, retry, &mut reporter, &mut has_met);
     let is_complete = result.is_ok();
     let is_signal = matches!(&result, Err(error) if matches!(error.kind(), Kind::Signal(_)));
-    if is_signal {
+    if is_signal && has_met {
         say_how_to_resume(screen);
     }
     let last = run.wind_up(is_signal, is_complete);
@@ -352,9 +357,11 @@ fn until_done(
     screen: &Screen,
     mut retry: Retry,
     reporter: &mut Reporter,
+    has_met: &mut bool,
 ) -> Result<()> {
     let mut tell = told(screen, run.verbose);
     let mut met = meeting.meet(None, &mut tell)?;
+    *has_met = true;
     let target = run.place.target();
     let mut has_all = false;
     loop {

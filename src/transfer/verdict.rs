@@ -53,7 +53,7 @@ impl Judge {
             ),
         };
         let text = match (totals.refused, totals.unreadable) {
-            (refused, 0) if refused == amiss => format!("{what} {verb} refused by the receiver"),
+            (refused, 0) if refused == amiss => format!("{what} {verb} refused"),
             (0, unreadable) if unreadable == amiss => format!("{what} could not be read"),
             _ => format!("{what} {verb} not stored"),
         };

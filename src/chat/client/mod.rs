@@ -56,10 +56,7 @@ pub fn run(ui: &Ui, args: &ChatArgs) -> Result<()> {
     let address = address(&args.address)?;
     check_sent(args)?;
     if let Some(program) = &args.exec {
-        runner::find(program).map_err(|error| {
-            let program = program.to_string_lossy();
-            Error::new(Kind::Other, format!("cannot run {program}")).because(error)
-        })?;
+        runner::must_find(program)?;
     }
     let scripted = args.raw || !args.send.is_empty() || goal(args).target().is_some();
     let interactive = ui.interactive() && !scripted;

@@ -19,3 +19,9 @@ pub mod tls;
 pub mod unwelcome;
 
 pub use fingerprint::Fingerprint;
+
+/// The environment variable that may hold a code phrase.
+pub const CODE_VARIABLE: &str = "SOCKKIT_CODE";
+
+/// The environment variable that may hold a password.
+pub const PASSWORD_VARIABLE: &str = "SOCKKIT_PASSWORD";

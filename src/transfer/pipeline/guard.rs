@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::{CODE_VARIABLE, CodeArgs};
+use crate::cli::CodeArgs;
 use crate::core::address::{Address, Endpoint, Host, PeerAddr};
 use crate::core::blocking::Stream;
+use crate::core::secure::CODE_VARIABLE;
 use crate::core::secure::channel::{self, Doorkeeper, Trouble};
 use crate::core::secure::code::{Code, RANDOM_BYTES};
 use crate::core::secure::guesses::Guesses;
@@ -134,7 +135,11 @@ impl Guard {
                     true => Kind::Refused,
                     false => trouble.kind(),
                 };
-                let error = Error::new(kind, format!("not let in by {address:#}"));
+                let what = match &trouble {
+                    Trouble::WrongCode => "not let in by",
+                    _ => "cannot agree on a code with",
+                };
+                let error = Error::new(kind, format!("{what} {address:#}"));
                 let hint = match &trouble {
                     Trouble::WrongCode => {
                         "compare the code with the one that the other end shows; if it is the same, somebody is in \
@@ -142,7 +147,7 @@ impl Guard {
                     }
                     Trouble::Unproved { .. } => "if that goes on, somebody is in between",
                     _ => {
-                        "was the other end started with --plain, or after too many wrong codes? it says so"
+                        "was the other end started with --plain, or did it get too many wrong codes? there -v tells"
                     }
                 };
                 Err(error.because(trouble).hint(hint))

@@ -426,6 +426,10 @@ pub fn failure(close: &Close, patience: Patience) -> Error {
             "cannot transfer",
             Some("is a send-file or recv-file at the other end?"),
         ),
+        Ending::Cut if !close.was_open => (
+            "cannot transfer",
+            Some("it said nothing: perhaps it wants a code, and this end was started with --plain"),
+        ),
         Ending::SameRole => (
             "cannot transfer",
             Some("one end is a send-file, the other a recv-file"),

@@ -112,14 +112,15 @@ impl<'a> RecvEnd<'a> {
         on_file: &'a mut dyn FnMut(StoredFile<'_>),
     ) -> Result<Self> {
         let to_pipe = matches!(parts.target, Target::Stream { .. });
+        let is_folder = matches!(parts.target, Target::Folder(_));
         let tools = Tools {
             shared: Arc::default(),
             target: parts.target,
             inbox: Arc::clone(inbox),
             open: Open::default(),
         };
-        // What is written to a pipe has one order.
-        let workers = if to_pipe { 1 } else { worker_count() };
+        // What is written to a pipe has one order, and so has the question who is the first of those that want one place.
+        let workers = if is_folder { worker_count() } else { 1 };
         let mut crew = Crew::new();
         for _ in 0..workers {
             let tools = tools.clone();
