@@ -153,7 +153,7 @@ impl Place {
 
     fn used(&self) -> u64 {
         match self {
-            Place::Folder(store, _) | Place::File(store, _) => store.used(),
+            Place::Folder(store, _) | Place::File(store, _) => store.settled(),
             Place::Stream(outlet) => outlet.written(),
         }
     }

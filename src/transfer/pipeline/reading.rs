@@ -107,8 +107,7 @@ pub fn run(queue: &Queue<Job>, tools: Tools) {
     let mut jobs = Vec::new();
     while queue.take(&mut jobs, || worker.words.rest()) {
         for job in jobs.drain(..) {
-            // Only what the walk finds is still of use to a next session.
-            if !worker.tools.shared.is_over() || matches!(job, Job::Walk { .. }) {
+            if !worker.tools.shared.is_over() {
                 worker.work(job);
             }
             queue.done(1);
@@ -120,9 +119,11 @@ impl Worker {
     fn work(&mut self, job: Job) {
         match job {
             Job::Walk { max } => {
-                let page = self.tools.supply.page(max);
-                self.words.say(Word::Page(page));
-                self.words.flush();
+                let shared = &self.tools.shared;
+                if let Some(page) = self.tools.supply.page(max, || shared.is_over()) {
+                    self.words.say(Word::Page(page));
+                    self.words.flush();
+                }
             }
             Job::Open {
                 entry,

@@ -58,6 +58,8 @@ struct Walking {
     ready: VecDeque<Found>,
     has_ended: bool,
     next_key: u64,
+    /// Was found when the session that wanted it was over.
+    undelivered: Option<Page>,
 }
 
 /// The sources of a run.
@@ -78,6 +80,7 @@ impl Supply {
                 ready: VecDeque::new(),
                 has_ended: false,
                 next_key: 0,
+                undelivered: None,
             }),
         }
     }
@@ -87,9 +90,19 @@ impl Supply {
         self.has_stream
     }
 
-    /// The next entries: at least one, or the end.
-    pub fn page(&self, max: usize) -> Page {
-        self.walking().page(max)
+    /// The next entries: at least one, or the end. Where it `is_over` by the time that they are found nobody takes them
+    /// any more: then they are kept for the next session.
+    pub fn page(&self, max: usize, is_over: impl Fn() -> bool) -> Option<Page> {
+        let mut walking = self.walking();
+        let page = match walking.undelivered.take() {
+            Some(page) => page,
+            None => walking.page(max),
+        };
+        if is_over() {
+            walking.undelivered = Some(page);
+            return None;
+        }
+        Some(page)
     }
 
     fn walking(&self) -> MutexGuard<'_, Walking> {
@@ -184,7 +197,7 @@ mod tests {
             let supply = Supply::new(paths, WalkOptions::default(), None);
             let mut names = Vec::new();
             loop {
-                let page = supply.page(max);
+                let page = supply.page(max, || false).unwrap();
                 assert!(page.found.len() <= max && page.problems.is_empty());
                 assert!(page.end || !page.found.is_empty());
                 for (source, _) in &page.found {
@@ -205,9 +218,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("there"), "x").unwrap();
         let paths = vec![dir.path().join("gone"), dir.path().join("there")];
-        let page = Supply::new(paths, WalkOptions::default(), None).page(10);
+        let page = Supply::new(paths, WalkOptions::default(), None).page(10, || false);
+        let page = page.unwrap();
         assert_eq!(page.found.len(), 1);
         assert_eq!(page.problems.len(), 1);
         assert!(page.end);
+    }
+
+    #[test]
+    fn a_page_that_comes_too_late_is_the_next_sessions() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::write(dir.path().join(name), name).unwrap();
+        }
+        let paths = ["gone", "a", "b"].map(|name| dir.path().join(name));
+        let supply = Supply::new(paths.to_vec(), WalkOptions::default(), None);
+        assert!(supply.page(1, || true).is_none());
+        assert!(supply.page(1, || true).is_none(), "nor does another get it");
+        let (mut names, mut problems) = (Vec::new(), 0);
+        loop {
+            let page = supply.page(1, || false).unwrap();
+            problems += page.problems.len();
+            names.extend(page.found.iter().map(|(it, _)| it.entry.path.to_string()));
+            if page.end {
+                break;
+            }
+        }
+        assert_eq!((names, problems), (vec!["a".into(), "b".into()], 1));
     }
 }

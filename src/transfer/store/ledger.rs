@@ -44,6 +44,12 @@ impl Ledger {
         }
     }
 
+    /// What counts whatever is taken up again.
+    pub(super) fn settled(&self) -> u64 {
+        let left: u64 = self.left().values().sum();
+        self.used().saturating_sub(left)
+    }
+
     /// It is taken up again, and charged anew for what is in it.
     pub(super) fn take_up(&self, path: &PeerPath) {
         if self.quota.is_some()

@@ -153,6 +153,11 @@ impl Store {
         &self.0.policy
     }
 
+    /// The bytes that count against the quota, without those of partial files that may be taken up again.
+    pub fn settled(&self) -> u64 {
+        self.0.ledger.settled()
+    }
+
     /// The bytes that count against the quota so far.
     pub fn used(&self) -> u64 {
         self.0.ledger.used()
