@@ -33,7 +33,7 @@
 #
 # Needs: bash, cc, OpenSSL's headers, cargo, util-linux (unshare, mount), iproute2, openssl, nc (OpenBSD's). socat, ncat,
 # rsync, scp and sshd are measured where they are installed. Root, or unprivileged user namespaces (without
-# scp then: sshd must be root). Memory for three files of --size.
+# scp then: sshd must be root). Memory for four files of --size.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

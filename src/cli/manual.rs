@@ -267,7 +267,7 @@ const RECV_FILE: Page = Page {
         "A file that exists with the same content is left as it is and counts as stored. One that differs is kept, and the new one refused, unless --overwrite, --rename or --update says otherwise. The sender has no say in this.",
         "Nothing is stored outside of the directory, whatever names and links a sender thinks of. Links are kept if they stay inside. Permissions are kept without set-id bits, and so are times.",
         "It waits for one sender and ends when that has sent everything; after a cut it waits for it to come back. With --keep-open it takes in any number, also at once. Connections that do not say hello keep nobody out.",
-        "With -o - what comes is passed to stdout as it comes. It is still verified: status 6 says that what was passed on was wrong. --quota counts what is stored, without holes, over all senders.",
+        "With -o - what comes is passed to stdout as it comes. It is still verified: status 6 says that what was passed on was wrong. --quota counts what is stored, without holes, over all senders: also what an unfinished transfer has left, and 4 KiB for each new directory.",
         SECRET,
         "Three wrong codes end it. With --keep-open it stays, and whoever tries wrong codes has to wait, longer each time.",
     ],

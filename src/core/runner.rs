@@ -1,8 +1,8 @@
 //! A program for each of many things that happen.
 //!
 //! There is no shell: the program is started as it is, with what happened in its environment and no secret of ours, so
-//! that no word of a peer can become a command. At most so many run at once; the others wait, and whoever makes them is told
-//! when it should hold back.
+//! that no word of a peer can become a command. At most so many run at once; the others wait, and whoever makes them is
+//! told when it should hold back.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -46,13 +46,9 @@ struct Shared {
     complain: Complain,
 }
 
-/// Whether the program is there to be started, so that it need not be found out from every run. As execvp(3) looks
-/// for it; on Windows, where more than the path decides, the first run tells.
-///
-/// # Errors
-///
-/// It cannot be started, and why.
-pub fn find(program: &OsStr) -> io::Result<()> {
+/// Whether the program is there to be started, and why not. As execvp(3) looks for it; on Windows, where more than the
+/// path decides, the first run tells.
+fn find(program: &OsStr) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;
@@ -85,7 +81,11 @@ pub fn find(program: &OsStr) -> io::Result<()> {
     }
 }
 
-/// The same, as an error of the command.
+/// Sees to it that the program is there, so that it need not be found out from every run.
+///
+/// # Errors
+///
+/// It cannot be started, and why; on Windows the first run tells.
 pub fn must_find(program: &OsStr) -> Result<()> {
     find(program).map_err(|error| {
         let shown = program.to_string_lossy();

@@ -151,7 +151,7 @@ impl Place {
         }
     }
 
-    fn used(&self) -> u64 {
+    fn settled(&self) -> u64 {
         match self {
             Place::Folder(store, _) | Place::File(store, _) => store.settled(),
             Place::Stream(outlet) => outlet.written(),
@@ -239,7 +239,7 @@ impl Run {
     fn settings(&self) -> ReceiverSettings {
         let left = self
             .quota
-            .map(|quota| quota.bytes().saturating_sub(self.place.used()));
+            .map(|quota| quota.bytes().saturating_sub(self.place.settled()));
         ReceiverSettings {
             max_size: self.max_size.map_or(MAX_SIZE, Size::bytes).min(MAX_SIZE),
             max_entries: self.max_files.unwrap_or(u64::MAX),
@@ -337,8 +337,9 @@ impl Run {
 /// One sender, until it has sent everything.
 fn receive(run: Run, meeting: &Meeting, screen: &Screen, retry: Retry) -> Result<()> {
     let mut reporter = Reporter::new(run.clock.now(), screen.sink(), None);
-    let mut has_met = false;
-    let result = until_done(&run, meeting, screen, retry, &mut reporter, &mut has_met);
+    let first = meeting.meet(None, &mut told(screen, run.verbose));
+    let has_met = first.is_ok();
+    let result = first.and_then(|met| until_done(&run, meeting, met, screen, retry, &mut reporter));
     let is_complete = result.is_ok();
     let is_signal = matches!(&result, Err(error) if matches!(error.kind(), Kind::Signal(_)));
     if is_signal && has_met {
@@ -354,14 +355,12 @@ fn receive(run: Run, meeting: &Meeting, screen: &Screen, retry: Retry) -> Result
 fn until_done(
     run: &Run,
     meeting: &Meeting,
+    mut met: Met,
     screen: &Screen,
     mut retry: Retry,
     reporter: &mut Reporter,
-    has_met: &mut bool,
 ) -> Result<()> {
     let mut tell = told(screen, run.verbose);
-    let mut met = meeting.meet(None, &mut tell)?;
-    *has_met = true;
     let target = run.place.target();
     let mut has_all = false;
     loop {

@@ -112,15 +112,15 @@ impl Server {
             })
     }
 
-    /// Whether a password is the right one. `Err`: it is not looked at, because too many wrong ones came from there,
+    /// Whether a password is the right one. `Err`: why it is not looked at. Too many wrong ones came from there,
     /// whenever this connection was made.
-    fn is_password(&self, now: Now, conn: ConnId, typed: &str) -> Result<bool, Reason> {
+    fn is_password(&self, now: Now, conn: ConnId, typed: &str) -> Result<bool, String> {
         let Some(password) = &self.config.password else {
             return Ok(true);
         };
         let ip = self.peek(conn).and_then(|member| member.peer.ip());
         match ip.is_some_and(|ip| self.guesses(now, ip)) {
-            true => Err(Reason::Password),
+            true => Err(self.verdict_text(Reason::Password)),
             false => Ok(password.is(typed)),
         }
     }
@@ -165,10 +165,7 @@ impl Server {
         match self.is_password(now, conn, typed) {
             Ok(true) => return self.enter_as_guest(now, conn),
             Ok(false) => {}
-            Err(reason) => {
-                let text = self.verdict_text(reason);
-                return self.put_out(now, conn, reason, &text);
-            }
+            Err(text) => return self.put_out(now, conn, Reason::Password, &text),
         }
         self.count_wrong_password(now, conn);
         let Some(member) = self.member(conn) else {
@@ -438,7 +435,7 @@ impl Server {
                         self.count_wrong_password(now, conn);
                         Some("wrong password".to_string())
                     }
-                    Err(reason) => Some(self.verdict_text(reason)),
+                    Err(text) => Some(text),
                 },
             };
             if let Some(text) = refusal {

@@ -11,8 +11,9 @@ use crate::core::machine::ConnId;
 /// How long a handshake may take: as long as a dial.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many may be under way, where a quarter of the open files that the process may have is not fewer. A silent one costs a socket and nothing more; one that has begun at most 50 KiB, so all
-/// together 200 MiB if somebody means harm, and 40 MiB of honest ones.
+/// How many may be under way, where a quarter of the open files that the process may have is not fewer. A silent one
+/// costs a socket and nothing more; one that has begun at most 50 KiB, so all together 200 MiB if somebody means harm,
+/// and 40 MiB of honest ones.
 const MOST: usize = 4096;
 
 pub(super) struct Handshakes {

@@ -119,7 +119,8 @@ impl<'a> RecvEnd<'a> {
             inbox: Arc::clone(inbox),
             open: Open::default(),
         };
-        // What is written to a pipe has one order, and so has the question who is the first of those that want one place.
+        // What is written to a pipe has one order, and so has the question who is the first of those that want one
+        // place.
         let workers = if is_folder { worker_count() } else { 1 };
         let mut crew = Crew::new();
         for _ in 0..workers {

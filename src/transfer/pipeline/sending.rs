@@ -236,7 +236,7 @@ impl<'a> SendEnd<'a> {
         self.inputs.remove(&sent.source.key);
         if let Some(entry) = self.ids.remove(&sent.source.key) {
             self.files.remove(&entry);
-            self.stream = self.stream.filter(|&stream| stream != entry);
+            self.end_stream(entry);
         }
         let mut report = FileReport::sent(sent);
         if let Some(why) = self.whys.remove(&sent.source.key) {
@@ -250,6 +250,11 @@ impl<'a> SendEnd<'a> {
         }
         (self.on_file)(&report);
         self.reporter.file(report);
+    }
+
+    /// Nothing more comes of it: its producer is waited for no longer.
+    fn end_stream(&mut self, entry: EntryId) {
+        self.stream = self.stream.filter(|&stream| stream != entry);
     }
 
     /// Takes in a page of the walk.
@@ -353,7 +358,7 @@ impl End for SendEnd<'_> {
                     ..
                 } = outcome
                 {
-                    self.stream = self.stream.filter(|&stream| stream != entry);
+                    self.end_stream(entry);
                 }
                 if self.watched {
                     self.follow(&outcome);

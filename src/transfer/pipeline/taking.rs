@@ -600,19 +600,22 @@ impl Worker {
         let Some(mut taking) = self.tools.open.take(id) else {
             return;
         };
-        let hashing = taking.hashing.take();
-        self.tools.open.put(id, taking);
-        let Some(Hashing { hash, .. }) = hashing else {
-            return;
+        let Some(Hashing { hash, .. }) = taking.hashing.take() else {
+            return self.tools.open.put(id, taking);
         };
         let hashed = move |sha256| Word::Outcome(ReceiverOutcome::Hashed { id, round, sha256 });
-        match hash.now() {
-            Ok(sha256) if expected == Some(sha256) => {
-                if self.tools.shared.has_time() {
-                    let stored = ReceiverOutcome::StoredAtOnce { id, round, sha256 };
-                    self.commit(id, false, stored);
-                }
-            }
+        let hash = hash.now();
+        if let Ok(sha256) = hash
+            && expected == Some(sha256)
+            && self.tools.shared.has_time()
+        {
+            let stored = ReceiverOutcome::StoredAtOnce { id, round, sha256 };
+            return self.conclude(id, taking, false, stored);
+        }
+        self.tools.open.put(id, taking);
+        match hash {
+            // There is no time for it any more.
+            Ok(sha256) if expected == Some(sha256) => {}
             Ok(sha256) => self.words.say(hashed(sha256)),
             Err(hash) => {
                 self.words.flush();
@@ -624,9 +627,18 @@ impl Worker {
     }
 
     fn commit(&mut self, id: EntryId, identical: bool, outcome: ReceiverOutcome) {
-        let Some(mut taking) = self.tools.open.take(id) else {
-            return;
-        };
+        if let Some(taking) = self.tools.open.take(id) {
+            self.conclude(id, taking, identical, outcome);
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        id: EntryId,
+        mut taking: Taking,
+        identical: bool,
+        outcome: ReceiverOutcome,
+    ) {
         match self.store(id, &mut taking, identical) {
             Ok(stored) => {
                 if let Some(stored) = stored {

@@ -2,18 +2,24 @@
 //! after what is in them. So one that is said to be stored is finished: no sender offers it a second time, and a
 //! receiver that is killed has nothing more to do about it.
 //!
+//! Where several sessions fill one, whoever made it finishes it, at its end at the latest: before, it could lock the
+//! others out.
+//!
 //! At the end of a session they are looked at once more, the last one first. Something may have been made or removed in
 //! one since, by a sender that offers one twice or too early, which has changed its time; and those that were never
 //! offered get the mode of a new directory. What is to be looked at is kept in memory up to [`IN_MEMORY`] and beyond
 //! that in an unnamed temporary file, so that a million directories cost no more memory than ten.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::transfer::entry::{Entry, ModifiedAt};
 use crate::transfer::path::PeerPath;
 use crate::transfer::source::positional::{read_full_at, write_all_at};
-use crate::transfer::store::beneath::{Dir, Stray, What};
+use crate::transfer::store::beneath::{Dir, Seen, Stray, What};
 use crate::transfer::store::commit::{Stored, stored};
 use crate::transfer::store::failure::{Failure, Reason};
 use crate::transfer::store::verdict::in_the_way;
@@ -48,7 +54,7 @@ impl Session {
         let policy = &self.store.policy;
         let fail = |error| Failure::new("create the directory", path, error);
         let above = self.ensure(&place, path)?;
-        let is_new = self.make_one(&above, place.name, path)?.map_err(fail)?;
+        let is_new = self.make_one(&above, place.name, path, fail)?;
         if !is_new
             && let Some(seen) = above.look(place.name).map_err(fail)?
             && seen.what != What::Directory
@@ -58,16 +64,17 @@ impl Session {
         }
         let dir = above.child(place.name).map_err(fail)?;
         let seen = dir.identify_self().map_err(fail)?;
-        let is_ours = is_new || (seen.mode == UNDER_WAY && !self.is_anothers(seen.id));
+        let record = Record::of(entry);
+        let under_way = &self.store.under_way;
+        let is_ours = is_new
+            || (seen.mode == UNDER_WAY && !under_way.is_left_to(seen.id, self.number, &record));
         if is_new {
-            self.has_made(seen.id);
-            dir.set_mode(UNDER_WAY).map_err(fail)?;
+            self.has_made(&dir, &seen).map_err(fail)?;
             if policy.fsync {
                 above.sync().map_err(fail)?;
             }
         }
         if is_ours || policy.existing == Existing::Overwrite {
-            let record = Record::of(entry);
             self.finish_one(&dir, &record)
                 .map_err(|error| Failure::new(FINISH, path, error))?;
             self.books().folders.push(&record).map_err(fail)?;
@@ -84,18 +91,41 @@ impl Session {
         above: &Dir,
         name: &[u8],
         path: &PeerPath,
-    ) -> Result<io::Result<bool>, Failure> {
+        fail: impl Fn(io::Error) -> Failure,
+    ) -> Result<bool, Failure> {
         let ledger = &self.store.ledger;
-        ledger
-            .charge(DIRECTORY)
-            .map_err(|reason| Failure::refused("create the directory of", path, reason))?;
-        let made = match above.make_dir(name) {
-            Ok(()) => return Ok(Ok(true)),
+        if let Err(reason) = ledger.charge(DIRECTORY) {
+            return match above.look(name).map_err(fail)? {
+                Some(_) => Ok(false),
+                None => Err(Failure::refused("create the directory of", path, reason)),
+            };
+        }
+        let made = match above.make_dir(name, UNDER_WAY) {
+            Ok(()) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Err(fail(error)),
         };
         ledger.refund(DIRECTORY);
-        Ok(made)
+        made
+    }
+
+    /// The directory was made just now, by this session.
+    fn has_made(&self, dir: &Dir, seen: &Seen) -> io::Result<()> {
+        if self.books().recent.made(seen.id) {
+            self.store.under_way.made(seen.id, self.number);
+        }
+        match seen.mode {
+            UNDER_WAY => Ok(()),
+            // What the umask left of it, or a system that gives no sticky bit with the name.
+            _ => dir.set_mode(UNDER_WAY),
+        }
+    }
+
+    /// Finishes what this session has made and others have offered.
+    pub(super) fn finish_for_others(&self) -> Vec<Failure> {
+        let records = self.store.under_way.left_by(self.number);
+        let done = records.iter().map(|record| self.dress(record));
+        done.filter_map(Result::err).take(MAX_TOLD).collect()
     }
 
     /// Makes the directory at `place` unless it is there.
@@ -111,16 +141,13 @@ impl Session {
         let mut here = root.descend(&parents[..missing]).map_err(fail)?;
         for (index, name) in parents.iter().enumerate().skip(missing) {
             // Where another session was faster, whether it is a directory is seen below.
-            let is_new = self
-                .make_one(&here, name, path)?
-                .map_err(|error| fail(Stray::System(error)))?;
+            let is_new = self.make_one(&here, name, path, |error| fail(Stray::System(error)))?;
             let next = here
                 .descend(&[name])
                 .map_err(|stray| fail(stray.at(index)))?;
             if is_new {
                 next.identify_self()
-                    .map(|seen| self.has_made(seen.id))
-                    .and_then(|()| next.set_mode(UNDER_WAY))
+                    .and_then(|seen| self.has_made(&next, &seen))
                     .and_then(|()| match self.store.policy.fsync {
                         true => here.sync(),
                         false => Ok(()),
@@ -143,7 +170,10 @@ impl Session {
         loop {
             let record = self.books().folders.pop();
             let failure = match record {
-                Ok(None) => return failures,
+                Ok(None) => {
+                    failures.extend(self.finish_for_others());
+                    return failures;
+                }
                 Ok(Some(record)) => match self.dress(&record) {
                     Ok(()) => continue,
                     Err(failure) => failure,
@@ -187,6 +217,61 @@ impl Session {
             true => dir.sync(),
             false => Ok(()),
         }
+    }
+}
+
+/// Which sessions have made which directories and are still there, as far as they remember it.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    sessions: AtomicU64,
+    /// By device and number of the directory.
+    made: Mutex<HashMap<(u64, u64), Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    /// The session that has made it.
+    by: u64,
+    /// As what another one has offered it.
+    offered: Option<Record>,
+}
+
+impl UnderWay {
+    fn all(&self) -> MutexGuard<'_, HashMap<(u64, u64), Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a session.
+    pub(super) fn next_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn made(&self, id: (u64, u64), session: u64) {
+        let made = Made {
+            by: session,
+            offered: None,
+        };
+        self.all().insert(id, made);
+    }
+
+    /// Whether it is for a session to finish that is another than this one. That gets the record.
+    fn is_left_to(&self, id: (u64, u64), session: u64, record: &Record) -> bool {
+        match self.all().get_mut(&id) {
+            Some(made) if made.by != session => {
+                made.offered = Some(record.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What others have offered of what the session has made, the deepest first. It makes nothing more.
+    fn left_by(&self, session: u64) -> Vec<Record> {
+        let all = &mut *self.all();
+        let its = all.extract_if(|_, made| made.by == session);
+        let mut records: Vec<Record> = its.filter_map(|(_, made)| made.offered).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.components.len()));
+        records
     }
 }
 

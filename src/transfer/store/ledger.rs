@@ -44,18 +44,17 @@ impl Ledger {
         }
     }
 
-    /// What counts whatever is taken up again.
+    /// What counts, whatever is taken up again.
     pub(super) fn settled(&self) -> u64 {
         let left: u64 = self.left().values().sum();
         self.used().saturating_sub(left)
     }
 
-    /// It is taken up again, and charged anew for what is in it.
-    pub(super) fn take_up(&self, path: &PeerPath) {
-        if self.quota.is_some()
-            && let Some(bytes) = self.left().remove(path)
-        {
-            self.refund(bytes);
+    /// It is taken up again. How many bytes are charged for it.
+    pub(super) fn take_up(&self, path: &PeerPath) -> u64 {
+        match self.quota {
+            Some(_) => self.left().remove(path).unwrap_or(0),
+            None => 0,
         }
     }
 

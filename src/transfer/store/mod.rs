@@ -49,9 +49,9 @@ pub use verdict::{Differs, Verdict};
 
 use crate::transfer::path::PeerPath;
 use beneath::Dir;
-use folders::Folders;
+use folders::{Folders, UnderWay};
 use ledger::{CaseMap, Ledger};
-use recent::{Makers, Recent};
+use recent::Recent;
 
 /// What is done with a name that exists and whose content differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ struct Inner {
     root: Dir,
     policy: Policy,
     ledger: Ledger,
-    makers: Makers,
+    under_way: UnderWay,
 }
 
 /// A target directory. Cheap to clone; clones share the quota.
@@ -135,14 +135,14 @@ impl Store {
             root,
             ledger: Ledger::new(policy.quota),
             policy,
-            makers: Makers::default(),
+            under_way: UnderWay::default(),
         })))
     }
 
     /// Begins with one peer.
     pub fn session(&self) -> Session {
         Session {
-            number: self.0.makers.next(),
+            number: self.0.under_way.next_session(),
             store: Arc::clone(&self.0),
             books: Mutex::new(Books::default()),
         }
@@ -159,7 +159,8 @@ impl Store {
     }
 
     /// The bytes that count against the quota so far.
-    pub fn used(&self) -> u64 {
+    #[cfg(test)]
+    fn used(&self) -> u64 {
         self.0.ledger.used()
     }
 }
@@ -183,7 +184,8 @@ pub struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.store.makers.forget(self.number);
+        // Nobody is left to be told what fails.
+        self.finish_for_others();
     }
 }
 

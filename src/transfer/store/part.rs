@@ -58,6 +58,8 @@ pub struct Part {
     pub(super) in_memory: Range<u64>,
     /// Bytes taken out of the quota.
     pub(super) charged: u64,
+    /// How many of them it was left behind with before.
+    pub(super) inherited: u64,
     /// It has its final name.
     pub(super) is_stored: bool,
     pub(super) hint: Option<Hint>,
@@ -112,6 +114,7 @@ impl Session {
             .as_ref()
             .filter(|_| !is_small)
             .and_then(|name| journal::renew(&dir, name, entry));
+        let inherited = store.ledger.take_up(path);
         let mut part = Part {
             store: Arc::clone(store),
             dir,
@@ -135,12 +138,12 @@ impl Session {
             },
             content: 0,
             in_memory: 0..0,
-            charged: 0,
+            charged: inherited,
+            inherited,
             is_stored: false,
             hint,
         };
-        store.ledger.take_up(path);
-        part.charge(need)?;
+        part.charge(need.saturating_sub(inherited))?;
         let is_sparse = entry.size().is_some_and(|size| need < size);
         part.make_room(need, need.saturating_sub(seen.allocated), is_sparse)?;
         if part.found == 0 {
@@ -313,7 +316,7 @@ impl Part {
                 .unlink(&named.part)
                 .map_err(|error| self.failed("remove", error))?;
             self.forget_journal(named);
-            self.content = 0;
+            (self.content, self.inherited) = (0, 0);
         }
         Ok(())
     }
@@ -337,7 +340,7 @@ impl Part {
                 .set_len(self.len + 1)
                 .and_then(|()| self.file.set_len(self.len));
         }
-        self.content.min(self.len)
+        self.content.min(self.len).max(self.inherited)
     }
 
     pub(super) fn forget_journal(&self, named: &Named) {

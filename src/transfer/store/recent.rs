@@ -2,9 +2,8 @@
 //! still at the one before; finding it anew for each of them takes a third of the system calls of a small file; looking
 //! for what cannot be there, another third.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::transfer::path::PeerPath;
@@ -52,7 +51,7 @@ pub(super) struct Recent {
 impl Recent {
     /// One was made just now, and what was missing may be there with it. A system that tells no numbers says zeros.
     /// Whether it is remembered.
-    fn made(&mut self, id: (u64, u64)) -> bool {
+    pub fn made(&mut self, id: (u64, u64)) -> bool {
         self.used.retain(|used| used.folder.is_some());
         let is_known = self.made.len() < MAX_NEW && id != (0, 0);
         is_known && self.made.insert(id)
@@ -79,30 +78,6 @@ impl Recent {
     }
 }
 
-/// Which sessions have made which directories: another one must not finish them while they are filled.
-#[derive(Debug, Default)]
-pub(super) struct Makers {
-    sessions: AtomicU64,
-    /// By device and number of the directory.
-    made: Mutex<HashMap<(u64, u64), u64>>,
-}
-
-impl Makers {
-    fn made(&self) -> MutexGuard<'_, HashMap<(u64, u64), u64>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The number of a session.
-    pub fn next(&self) -> u64 {
-        self.sessions.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The session is over: whoever comes next may finish what it has left.
-    pub fn forget(&self, session: u64) {
-        self.made().retain(|_, maker| *maker != session);
-    }
-}
-
 /// The bytes of a path without its last component.
 fn parents_of(path: &PeerPath) -> &[u8] {
     let path = path.as_bytes();
@@ -114,19 +89,6 @@ impl Session {
     fn recent(&self, path: &PeerPath) -> Option<Option<Folder>> {
         let books = self.books();
         books.recent.of(path).map(|used| used.folder.clone())
-    }
-
-    /// A directory was made just now, by this session.
-    pub(super) fn has_made(&self, id: (u64, u64)) {
-        if self.books().recent.made(id) {
-            self.store.makers.made().insert(id, self.number);
-        }
-    }
-
-    /// Whether a session made it that is still there, and not this one.
-    pub(super) fn is_anothers(&self, id: (u64, u64)) -> bool {
-        let maker = self.store.makers.made().get(&id).copied();
-        maker.is_some_and(|maker| maker != self.number)
     }
 
     fn remember(&self, path: &PeerPath, folder: Option<Folder>) {

@@ -49,6 +49,7 @@ impl Session {
             content: 0,
             in_memory: 0..0,
             charged: 0,
+            inherited: 0,
             is_stored: false,
             hint: None,
         };

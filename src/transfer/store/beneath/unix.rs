@@ -142,9 +142,9 @@ impl Dir {
         Ok(Self(self.0.try_clone()?))
     }
 
-    /// Makes the directory `name`, private until it is finished.
-    pub fn make_dir(&self, name: &[u8]) -> io::Result<()> {
-        Ok(fs::mkdirat(&self.0, name, mode_of(0o700))?)
+    /// Makes the directory `name`, with what the umask leaves of `mode`.
+    pub fn make_dir(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        Ok(fs::mkdirat(&self.0, name, mode_of(mode))?)
     }
 
     /// What `name` is, without following it.

@@ -88,7 +88,7 @@ impl Dir {
     }
 
     /// Makes the directory `name`. Access is inherited from the directory above.
-    pub fn make_dir(&self, name: &[u8]) -> io::Result<()> {
+    pub fn make_dir(&self, name: &[u8], _mode: u32) -> io::Result<()> {
         std::fs::create_dir(self.at(name)?)
     }
 

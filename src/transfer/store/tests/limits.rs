@@ -79,6 +79,14 @@ fn the_quota_counts_what_is_stored_over_all_sessions_and_gives_back_what_is_not(
         class(session.begin(&file("d", 2 * MIB), None)),
         Class::Limit
     );
+    // Nor is it forgotten when it is only taken up and left again.
+    for entry in [stream("c"), file("c", 4 * MIB)] {
+        drop(session.begin(&entry, None).unwrap());
+        assert_eq!((all.used(), all.settled()), (9 * MIB, 6 * MIB));
+    }
+    let too_long = session.begin(&file("c", 5 * MIB), None);
+    assert_eq!(class(too_long), Class::Limit);
+    assert_eq!(all.used(), 9 * MIB);
     let part = session.begin(&file("c", 4 * MIB), None).unwrap();
     assert_eq!(all.used(), 10 * MIB);
     part.discard().unwrap();
@@ -106,6 +114,7 @@ fn directories_count_that_are_made_only_because_something_is_in_them() {
     store(&session, &file("a/b/d", 0), b"").unwrap();
     assert_eq!(all.used(), 2 * 4096);
     session.directory(&directory("a")).unwrap();
+    session.directory(&directory("x")).unwrap();
     session.directory(&directory("x")).unwrap();
     let failure = session.directory(&directory("y")).unwrap_err();
     assert_eq!(failure.class(), Class::Limit);
